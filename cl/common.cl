@@ -1,0 +1,2 @@
+// Prepended to every program.
+#pragma OPENCL FP_CONTRACT OFF
