@@ -1,0 +1,500 @@
+/* libinference: language models on any OpenCL device, through a stable C ABI.
+ *
+ * RULES, true of every function unless it says otherwise
+ *
+ *  1. Handles are opaque and reference counted inside. A child keeps its parents alive (session ->
+ *     model -> runtime), so any order of inf_*_free is right. inf_*_free(NULL) does nothing. A handle
+ *     that was freed, or never was one, is refused with INF_E_HANDLE.
+ *  2. Functions that can fail return inf_status: 0 is success, negative an error, positive an outcome.
+ *     The last argument, `inf_error* err`, may be NULL; otherwise set err->struct_size first. On
+ *     failure out-arguments are untouched and there is nothing to clean up.
+ *  3. Nothing aborts, exits, prints, throws or changes a signal handler. There is no thread-local state.
+ *  4. Text is UTF-8 as (pointer, length) and need not end in NUL. Text that comes out holds whole code
+ *     points. A NULL pointer is allowed where the length is 0.
+ *  5. Structs begin with `uint32_t struct_size`, which the caller sets to sizeof (inf_*_init does it).
+ *     Fields are only ever appended, and a new field's 0 means "as before". An in-struct from a newer
+ *     header whose unknown fields are not 0 is refused with INF_E_ABI.
+ *  6. Thread tags: [C] calls may run at the same time; [X] one call at a time on the first argument, a
+ *     second one gets INF_E_BUSY; [A] any time, also inside callbacks and from other threads.
+ *  7. Callbacks run on the calling thread, inside the call, with no lock held (the log callback: any
+ *     thread; it must not call this library). They return 0 to go on, > 0 to stop cleanly, < 0 to
+ *     abort: the call then returns INF_E_CALLBACK with the value in err->sub. They must not unwind
+ *     (no exceptions, longjmp or panics through this library). What they are given is borrowed until
+ *     they return. Inside one, calls on the busy object get INF_E_BUSY; [A] calls are allowed.
+ *  8. A process that forks after inf_runtime_new must not use the library in the child.
+ *  9. Threads that call in need 256 KiB of stack.
+ */
+#ifndef INFERENCE_H_
+#define INFERENCE_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define INF_API __attribute__((visibility("default")))
+#else
+#define INF_API
+#endif
+
+#define INF_VERSION_MAJOR 0
+#define INF_VERSION_MINOR 1
+#define INF_VERSION_PATCH 0
+#define INF_VERSION_NUMBER 100u /* major * 10000 + minor * 100 + patch */
+
+/* ---- Types ------------------------------------------------------------------------------------ */
+
+typedef int32_t inf_status;
+typedef int32_t inf_token; /* a token id; negative means none */
+
+#define INF_OK 0
+#define INF_DONE 1          /* inf_gen_next: the text has ended */
+#define INF_E_INTERNAL (-1) /* a defect of this library: please report the text */
+#define INF_E_ARG (-2)
+#define INF_E_STATE (-3)
+#define INF_E_BUSY (-4)   /* the object is in a call on another thread, or in one that called you */
+#define INF_E_ABI (-5)    /* header and library do not fit together */
+#define INF_E_HANDLE (-6) /* not a live handle of the right type */
+#define INF_E_LIMIT (-7)  /* above a documented limit */
+#define INF_E_NOT_FOUND (-10)
+#define INF_E_IO (-11)
+#define INF_E_FORMAT (-12)      /* a file or text breaks the rules of its format */
+#define INF_E_UNSUPPORTED (-13) /* well formed, but not implemented here */
+#define INF_E_PATH (-14)        /* a path that is not allowed */
+#define INF_E_TEMPLATE (-15)    /* chat template: syntax, limits, or its own raise_exception */
+#define INF_E_NUMERIC (-16)     /* not-a-number where a number is needed */
+#define INF_E_OOM_HOST (-20)
+#define INF_E_OOM_DEVICE (-21)
+#define INF_E_DEVICE (-22)
+#define INF_E_DEVICE_LOST (-23)
+#define INF_E_KERNEL_BUILD (-24)
+#define INF_E_CANCELLED (-30)
+#define INF_E_CALLBACK (-31)
+#define INF_E_CONTEXT_FULL (-40)
+#define INF_E_MISMATCH (-41)
+
+/* Where inf_error.sub comes from. */
+#define INF_DOMAIN_NONE 0
+#define INF_DOMAIN_ERRNO 1
+#define INF_DOMAIN_OPENCL 2
+#define INF_DOMAIN_CLBLAST 3
+#define INF_DOMAIN_CALLBACK 4
+
+/* Filled by a call that fails. msg is always NUL-terminated UTF-8; it names the file or object, the
+ * field, the value found and what was wanted. */
+typedef struct inf_error {
+  uint32_t struct_size;
+  int32_t status; /* INF_E_* */
+  int32_t domain; /* INF_DOMAIN_* */
+  int32_t sub;    /* errno, cl_int, CLBlast's status, or the value a callback returned */
+  uint32_t msg_len;
+  uint32_t reserved;
+  char msg[1000];
+} inf_error;
+
+/* Memory that the library fills. Zero it before its first use, reuse it freely; only inf_buf_free,
+ * inf_tokens_free and inf_floats_free give it back. `len` counts elements. */
+typedef struct inf_buf {
+  char* data; /* not NUL-terminated by contract */
+  size_t len, cap;
+} inf_buf;
+typedef struct inf_tokens {
+  inf_token* data;
+  size_t len, cap;
+} inf_tokens;
+typedef struct inf_floats {
+  float* data;
+  size_t len, cap;
+} inf_floats;
+
+typedef struct inf_config inf_config;
+typedef struct inf_runtime inf_runtime;
+typedef struct inf_cancel inf_cancel;
+typedef struct inf_model inf_model;
+typedef struct inf_tokenizer inf_tokenizer;
+typedef struct inf_detok inf_detok;
+typedef struct inf_chat inf_chat;
+typedef struct inf_session inf_session;
+typedef struct inf_request inf_request;
+typedef struct inf_gen inf_gen;
+
+#define INF_EVENT_PROGRESS 1 /* loading: step of total, in bytes; text says what is being done */
+#define INF_EVENT_PREFILL 2  /* step of total prompt tokens are in the cache */
+#define INF_EVENT_TOKEN 3    /* token, pos, text */
+
+typedef struct inf_event {
+  uint32_t struct_size;
+  uint32_t kind; /* INF_EVENT_* */
+  inf_token token;
+  uint32_t reserved;
+  uint64_t pos;   /* position of `token` in the session */
+  uint64_t step;  /* done so far */
+  uint64_t total; /* of this many; 0 = not known */
+  const char* text; /* whole code points; may be empty while one is still incomplete */
+  uint64_t text_len;
+} inf_event;
+
+/* 0 = go on, > 0 = stop cleanly, < 0 = abort with INF_E_CALLBACK. */
+typedef int32_t (*inf_event_fn)(void* user, const inf_event* event);
+
+#define INF_LOG_ERROR 1
+#define INF_LOG_WARNING 2
+#define INF_LOG_INFO 3
+#define INF_LOG_DEBUG 4
+typedef void (*inf_log_fn)(void* user, int32_t level, const char* part, size_t part_len,
+                           const char* msg, size_t msg_len);
+
+/* ---- Version and features [A] ----------------------------------------------------------------- */
+
+INF_API uint32_t inf_version_number(void);
+INF_API const char* inf_version_string(void); /* static, "0.1.0" */
+INF_API uint32_t inf_abi_number(void);        /* changes when the SONAME does */
+
+/* INF_OK when this library can serve a program compiled with `header_version` (pass
+ * INF_VERSION_NUMBER); else INF_E_ABI, with a text that says which of the two is too old. */
+INF_API inf_status inf_check_abi(uint32_t header_version, inf_error* err);
+
+/* 1 when the library has the feature, else 0. Features: "opencl", "gguf", "safetensors",
+ * "model.llama", "model.gemma3", "chat", "sampling". */
+INF_API int32_t inf_has_feature(const char* name, size_t name_len);
+
+/* Version, ABI number, features, compiler and build type as a JSON object. */
+INF_API inf_status inf_build_info(inf_buf* json, inf_error* err);
+
+INF_API const char* inf_status_name(inf_status status); /* static, "FORMAT"; "UNKNOWN" for others */
+
+INF_API void inf_buf_free(inf_buf* buf);
+INF_API void inf_tokens_free(inf_tokens* tokens);
+INF_API void inf_floats_free(inf_floats* floats);
+
+/* ---- Config: keyed options [X] ------------------------------------------------------------------ */
+
+#define INF_SCOPE_RUNTIME 1
+#define INF_SCOPE_MODEL 2
+#define INF_OPTION_INT 1
+#define INF_OPTION_FLOAT 2
+#define INF_OPTION_STRING 3
+
+typedef struct inf_option_desc {
+  uint32_t struct_size;
+  uint32_t type;             /* INF_OPTION_* */
+  const char* key;           /* static strings */
+  const char* default_text;
+  const char* help;
+  double min, max;           /* numbers only */
+} inf_option_desc;
+
+/* How many options a scope has, and what each is: key, type, range, default, help. [A] */
+INF_API uint32_t inf_option_count(uint32_t scope);
+INF_API inf_status inf_option_info(uint32_t scope, uint32_t index, inf_option_desc* out,
+                                   inf_error* err);
+
+INF_API inf_status inf_config_new(inf_config** out, inf_error* err);
+INF_API void inf_config_free(inf_config* config);
+/* INF_E_NOT_FOUND for a key that no scope has, INF_E_ARG for a value of the wrong type or out of
+ * range (the text gives the range). A config may hold keys of both scopes; each call takes its own. */
+INF_API inf_status inf_config_set_i64(inf_config* config, const char* key, size_t key_len,
+                                      int64_t value, inf_error* err);
+INF_API inf_status inf_config_set_f64(inf_config* config, const char* key, size_t key_len,
+                                      double value, inf_error* err);
+INF_API inf_status inf_config_set_str(inf_config* config, const char* key, size_t key_len,
+                                      const char* value, size_t value_len, inf_error* err);
+
+/* ---- Runtime, log, devices, memory --------------------------------------------------------------- */
+
+/* A runtime owns the devices, their memory budgets and the kernel cache. Several may coexist. Cheap:
+ * devices are looked for, none is opened. Succeeds on a machine without any device: then
+ * inf_device_count is 0 and inf_model_load says why.
+ *   config     NULL for defaults; copied
+ *   log        NULL for silence. Called from any thread; must not call this library
+ *   user_free  called with `user` once the runtime and all its children are gone; may be NULL. Not
+ *              called when this function fails */
+INF_API inf_status inf_runtime_new(const inf_config* config, inf_log_fn log, void* user,
+                                   void (*user_free)(void* user), inf_runtime** out,
+                                   inf_error* err);
+INF_API void inf_runtime_free(inf_runtime* runtime);
+INF_API inf_status inf_runtime_set_log_level(inf_runtime* runtime, int32_t level, inf_error* err);
+
+#define INF_DEVICE_CPU 1
+#define INF_DEVICE_GPU 2
+#define INF_DEVICE_ACCELERATOR 3
+
+typedef struct inf_device_desc {
+  uint32_t struct_size;
+  uint32_t type;           /* INF_DEVICE_* */
+  const char* name;        /* borrowed from the runtime */
+  const char* vendor;
+  const char* driver;      /* platform and driver version */
+  uint64_t memory_bytes;   /* as the device reports it */
+  uint64_t max_alloc_bytes;
+  uint32_t compute_units;
+  uint32_t is_default;     /* 1 for the device that is used when none is named */
+} inf_device_desc;
+
+/* Devices in a fixed order. [C] */
+INF_API uint32_t inf_device_count(const inf_runtime* runtime);
+INF_API inf_status inf_device_info(const inf_runtime* runtime, uint32_t device, inf_device_desc* out,
+                                   inf_error* err);
+
+/* Reads a buffer of `bytes` bytes several times with a kernel that does nothing else; *gb_s is the
+ * best rate in 10^9 bytes a second. Take a buffer far larger than the caches. [C] */
+INF_API inf_status inf_device_read_bandwidth(inf_runtime* runtime, uint32_t device, uint64_t bytes,
+                                             double* gb_s, inf_error* err);
+
+typedef struct inf_memory_desc {
+  uint32_t struct_size;
+  uint32_t reserved;
+  uint64_t active_bytes; /* in use */
+  uint64_t cached_bytes; /* given back, kept for reuse */
+  uint64_t peak_bytes;   /* highest active since the start or the last reset */
+  uint64_t limit_bytes;  /* an allocation that would pass it is refused with INF_E_OOM_DEVICE */
+} inf_memory_desc;
+
+/* Device memory by our own count (some drivers enforce none). [C] */
+INF_API inf_status inf_memory_info(const inf_runtime* runtime, uint32_t device, inf_memory_desc* out,
+                                   inf_error* err);
+INF_API inf_status inf_memory_set_limit(inf_runtime* runtime, uint32_t device, uint64_t limit_bytes,
+                                        inf_error* err);
+INF_API inf_status inf_memory_reset_peak(inf_runtime* runtime, uint32_t device, inf_error* err);
+INF_API inf_status inf_memory_trim(inf_runtime* runtime, uint32_t device, inf_error* err);
+
+/* ---- Cancel [A] --------------------------------------------------------------------------------- */
+
+/* Sticky until reset, so a cancel that comes before the work is not lost. inf_cancel_trigger is one
+ * atomic store: any thread, also from a signal handler. Work ends within one prefill chunk or one
+ * token, with INF_E_CANCELLED; the session then holds exactly its committed tokens. */
+INF_API inf_status inf_cancel_new(inf_cancel** out, inf_error* err);
+INF_API void inf_cancel_trigger(inf_cancel* cancel);
+INF_API void inf_cancel_reset(inf_cancel* cancel);
+INF_API int32_t inf_cancel_is_set(const inf_cancel* cancel);
+INF_API void inf_cancel_free(inf_cancel* cancel);
+
+/* ---- Model -------------------------------------------------------------------------------------- */
+
+/* Loads a checkpoint: a GGUF file, or a folder with config.json and *.safetensors. [C]
+ *   path      bytes as the file system wants them, without NUL
+ *   config    NULL for defaults; the INF_SCOPE_MODEL options, "device" among them
+ *   cancel    NULL or a cancel object, checked between tensors
+ *   progress  NULL or a callback for INF_EVENT_PROGRESS
+ * Errors: NOT_FOUND, IO, PATH, FORMAT, UNSUPPORTED, LIMIT, DEVICE (no such device), OOM_DEVICE (with
+ * the bytes wanted and left), KERNEL_BUILD, CANCELLED, CALLBACK. A failed load leaves nothing behind. */
+INF_API inf_status inf_model_load(inf_runtime* runtime, const char* path, size_t path_len,
+                                  const inf_config* config, inf_cancel* cancel,
+                                  inf_event_fn progress, void* user, inf_model** out,
+                                  inf_error* err);
+INF_API void inf_model_free(inf_model* model);
+
+typedef struct inf_model_desc {
+  uint32_t struct_size;
+  uint32_t device;           /* index in the runtime */
+  const char* architecture;  /* "llama", "gemma3"; borrowed from the model */
+  const char* format;        /* "gguf" or "safetensors" */
+  const char* quantization;  /* type of most of the weights: "Q4_1", "BF16", ... */
+  const char* path;
+  uint64_t parameters;
+  uint64_t weight_bytes;            /* resident on the device */
+  uint64_t decode_bytes_per_token;  /* weights read for one token of a single row */
+  uint64_t kv_bytes_per_token;      /* full-attention layers only */
+  uint32_t vocab_size;
+  uint32_t num_layers;
+  uint32_t hidden_size;
+  uint32_t num_attention_heads;
+  uint32_t num_key_value_heads;
+  uint32_t head_dim;
+  uint32_t intermediate_size;
+  uint32_t context_length; /* the longest session: option n_ctx, else what the model was made for */
+  uint32_t quant_bits;     /* 0 = not quantised */
+  uint32_t quant_group;    /* weights a scale; 0 = not quantised */
+} inf_model_desc;
+
+/* [C] */
+INF_API inf_status inf_model_info(const inf_model* model, inf_model_desc* out, inf_error* err);
+
+/* ---- Tokenizer [C] -------------------------------------------------------------------------------- */
+
+/* From a GGUF file or a folder with tokenizer.json; needs no device and reads no weights. */
+INF_API inf_status inf_tokenizer_load(const char* path, size_t path_len, inf_tokenizer** out,
+                                      inf_error* err);
+/* The model's own. A new reference: free it. */
+INF_API inf_status inf_model_tokenizer(const inf_model* model, inf_tokenizer** out, inf_error* err);
+INF_API void inf_tokenizer_free(inf_tokenizer* tokenizer);
+
+#define INF_ADD_SPECIAL 1u   /* add what the checkpoint wants around a text, such as <bos> */
+#define INF_PARSE_SPECIAL 2u /* special tokens written in the text become their ids */
+#define INF_SKIP_SPECIAL 4u  /* detokenising: leave special tokens out */
+
+/* Ids of `text`; bytes that are not UTF-8 are read as U+FFFD. flags: INF_ADD_SPECIAL,
+ * INF_PARSE_SPECIAL. */
+INF_API inf_status inf_tokenize(const inf_tokenizer* tokenizer, const char* text, size_t text_len,
+                                uint32_t flags, inf_tokens* out, inf_error* err);
+/* Text of `n` ids; INF_E_ARG for one that is not in the vocabulary. flags: INF_SKIP_SPECIAL. */
+INF_API inf_status inf_detokenize(const inf_tokenizer* tokenizer, const inf_token* ids, size_t n,
+                                  uint32_t flags, inf_buf* out, inf_error* err);
+/* The bytes that a token adds in the middle of a text: they may be part of a code point. */
+INF_API inf_status inf_token_bytes(const inf_tokenizer* tokenizer, inf_token id, inf_buf* out,
+                                   inf_error* err);
+
+#define INF_SPECIAL_BOS 1
+#define INF_SPECIAL_EOS 2
+INF_API inf_token inf_special_token(const inf_tokenizer* tokenizer, uint32_t which); /* < 0 = none */
+INF_API int32_t inf_token_is_end(const inf_tokenizer* tokenizer, inf_token id); /* 1: ends a text */
+INF_API uint32_t inf_vocab_size(const inf_tokenizer* tokenizer); /* 0 for a handle that is not one */
+
+/* Streaming: ids in, whole code points out; all outputs together are what inf_detokenize gives. [X]
+ * `out` is replaced, and may be empty. flags: INF_SKIP_SPECIAL. */
+INF_API inf_status inf_detok_new(const inf_tokenizer* tokenizer, uint32_t flags, inf_detok** out,
+                                 inf_error* err);
+INF_API inf_status inf_detok_push(inf_detok* detok, inf_token id, inf_buf* out, inf_error* err);
+INF_API inf_status inf_detok_flush(inf_detok* detok, inf_buf* out, inf_error* err);
+INF_API void inf_detok_free(inf_detok* detok);
+
+/* ---- Chat: messages and the checkpoint's template [X] ---------------------------------------------- */
+
+INF_API inf_status inf_chat_new(const inf_tokenizer* tokenizer, inf_chat** out, inf_error* err);
+INF_API void inf_chat_free(inf_chat* chat);
+INF_API inf_status inf_chat_add(inf_chat* chat, const char* role, size_t role_len, const char* text,
+                                size_t text_len, inf_error* err);
+/* One message object, or an array of them: {"role": ..., "content": ...} and whatever else the
+ * template reads. All or nothing. */
+INF_API inf_status inf_chat_add_json(inf_chat* chat, const char* json, size_t json_len,
+                                     inf_error* err);
+/* An object whose keys become variables of the template ("tools", "enable_thinking", ...). */
+INF_API inf_status inf_chat_set_variables_json(inf_chat* chat, const char* json, size_t json_len,
+                                               inf_error* err);
+/* Jinja text instead of the checkpoint's, or one of the styles "gemma", "chatml", "llama3", "plain". */
+INF_API inf_status inf_chat_set_template(inf_chat* chat, const char* text, size_t text_len,
+                                         inf_error* err);
+INF_API inf_status inf_chat_clear(inf_chat* chat, inf_error* err); /* messages only */
+
+#define INF_ADD_GENERATION_PROMPT 1u /* end with the header of the assistant's turn */
+/* Renders the messages; `text` and `ids` may each be NULL. INF_E_TEMPLATE carries line, column and
+ * reason, or the text of the template's own raise_exception. INF_E_STATE where the checkpoint has no
+ * template and none was set. */
+INF_API inf_status inf_chat_render(const inf_chat* chat, uint32_t flags, inf_buf* text,
+                                   inf_tokens* ids, inf_error* err);
+
+/* ---- Session: the tokens a model has seen, with their keys and values [X] --------------------------- */
+
+typedef struct inf_session_options {
+  uint32_t struct_size;
+  uint32_t reserved;
+  uint64_t capacity; /* tokens at most; 0 = the model's context_length */
+} inf_session_options;
+
+/* options may be NULL. Memory grows with use. Sessions of one model may be driven from different
+ * threads: the device takes their work in turn. */
+INF_API inf_status inf_session_new(inf_model* model, const inf_session_options* options,
+                                   inf_session** out, inf_error* err);
+INF_API void inf_session_free(inf_session* session);
+INF_API uint64_t inf_session_length(const inf_session* session);   /* committed tokens */
+INF_API uint64_t inf_session_capacity(const inf_session* session);
+INF_API inf_status inf_session_tokens(const inf_session* session, inf_tokens* out, inf_error* err);
+INF_API inf_status inf_session_reset(inf_session* session, inf_error* err);
+
+/* Appends ids[n] and returns the logits after each of them: out holds [n, vocab_size] float32.
+ * INF_E_CONTEXT_FULL, with nothing appended, where they do not fit. After INF_E_CANCELLED the session
+ * holds the chunks that were done. */
+INF_API inf_status inf_session_logits(inf_session* session, const inf_token* ids, size_t n,
+                                      inf_cancel* cancel, inf_floats* out, inf_error* err);
+
+/* ---- Request: what to generate. Read-only while in use, reusable [X] ------------------------------- */
+
+#define INF_SAMPLING_IGNORE_END 1u /* go on after an end-of-text token */
+
+typedef struct inf_sampling {
+  uint32_t struct_size;
+  uint32_t flags;       /* INF_SAMPLING_* */
+  int32_t max_tokens;   /* > 0; default 256 */
+  int32_t top_k;        /* 0 = off */
+  float temperature;    /* 0 = greedy (the default); at most 100 */
+  float top_p;          /* 0 or 1 = off */
+  float min_p;          /* 0 = off */
+  float repeat_penalty; /* 0 or 1 = off; over the tokens generated in this request (the prompt does not count) */
+  uint64_t seed;        /* same seed, same text */
+} inf_sampling;
+
+/* Order: repeat penalty, top-p, min-p, top-k, temperature, draw. */
+INF_API void inf_sampling_init(inf_sampling* sampling); /* fills defaults and struct_size */
+
+INF_API inf_status inf_request_new(inf_request** out, inf_error* err);
+INF_API void inf_request_free(inf_request* request);
+/* The prompt: the last of these calls wins. Text and tokens continue what the session holds. A chat is
+ * the whole conversation: what the session already holds of it is reused, the rest of the session is
+ * dropped. The chat is copied. */
+INF_API inf_status inf_request_set_text(inf_request* request, const char* text, size_t text_len,
+                                        uint32_t flags, inf_error* err);
+INF_API inf_status inf_request_set_tokens(inf_request* request, const inf_token* ids, size_t n,
+                                          inf_error* err);
+INF_API inf_status inf_request_set_chat(inf_request* request, const inf_chat* chat, inf_error* err);
+INF_API inf_status inf_request_set_sampling(inf_request* request, const inf_sampling* sampling,
+                                            inf_error* err);
+INF_API inf_status inf_request_set_cancel(inf_request* request, inf_cancel* cancel, inf_error* err);
+
+/* ---- Generate ------------------------------------------------------------------------------------- */
+
+#define INF_FINISH_NONE 0         /* not finished */
+#define INF_FINISH_END 1          /* the model ended the text; its end token is not part of it */
+#define INF_FINISH_LENGTH 2       /* max_tokens */
+#define INF_FINISH_CONTEXT_FULL 3 /* the session's capacity */
+#define INF_FINISH_STOPPED 4      /* a callback returned > 0 */
+#define INF_FINISH_CANCELLED 5
+#define INF_FINISH_ERROR 6
+INF_API const char* inf_finish_name(uint32_t finish); /* static: "end", "length", "context_full", ... */
+
+typedef struct inf_result {
+  uint32_t struct_size;
+  uint32_t finish;           /* INF_FINISH_* */
+  uint64_t prompt_tokens;    /* of the request */
+  uint64_t cached_tokens;    /* of those, already in the session */
+  uint64_t generated_tokens; /* token events delivered */
+  uint64_t prefill_ns;       /* prompt, up to the first token */
+  uint64_t decode_ns;        /* the tokens after the first */
+  uint64_t total_ns;
+  uint64_t active_bytes; /* device memory at the end */
+  uint64_t peak_bytes;   /* its highest during the request */
+  double prefill_tok_s;  /* (prompt_tokens - cached_tokens) / prefill time */
+  double decode_tok_s;   /* (generated_tokens - 1) / decode time; 0 for fewer than two tokens */
+} inf_result;
+
+/* Runs the request and calls fn for INF_EVENT_PREFILL and INF_EVENT_TOKEN. [X] on session and request.
+ * fn may be NULL. out may be NULL; it is filled on success, and also after INF_E_CANCELLED and
+ * INF_E_CALLBACK. Text that waits for the rest of a code point arrives with a later token; what is
+ * left at the end comes as one last event with token = -1.
+ * Errors: CONTEXT_FULL where the prompt does not fit (session unchanged), CANCELLED, CALLBACK, ARG,
+ * NUMERIC (logits are not numbers), DEVICE, OOM_DEVICE. The session always holds exactly the tokens
+ * that were computed: the prompt and the generated tokens except the last. */
+INF_API inf_status inf_generate(inf_session* session, const inf_request* request, inf_event_fn fn,
+                                void* user, inf_result* out, inf_error* err);
+
+/* The same, a step at a time. The session is busy until inf_gen_free. [X]
+ * inf_gen_next returns INF_OK with *event (borrowed until the next call on `gen`), INF_DONE at the end,
+ * or an error; after an error it returns the same error again. */
+INF_API inf_status inf_gen_start(inf_session* session, const inf_request* request, inf_gen** out,
+                                 inf_error* err);
+INF_API inf_status inf_gen_next(inf_gen* gen, const inf_event** event, inf_error* err);
+INF_API inf_status inf_gen_result(const inf_gen* gen, inf_result* out, inf_error* err);
+INF_API void inf_gen_free(inf_gen* gen);
+
+/* ---- Metrics [C] ---------------------------------------------------------------------------------- */
+
+typedef struct inf_metrics {
+  uint32_t struct_size;
+  uint32_t reserved;
+  uint64_t requests;         /* finished in this session, with or without success */
+  uint64_t prompt_tokens;    /* computed, not cached */
+  uint64_t generated_tokens;
+  uint64_t prefill_ns;
+  uint64_t decode_ns;
+  uint64_t kv_bytes;         /* keys and values of this session */
+} inf_metrics;
+
+INF_API inf_status inf_session_metrics(const inf_session* session, inf_metrics* out, inf_error* err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* INFERENCE_H_ */
