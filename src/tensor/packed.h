@@ -1,0 +1,47 @@
+// A weight matrix in the layout of cl/weights.cl: sixteen rows interleaved, values as stored.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+
+#include "device/device.h"
+#include "util/dtype.h"
+
+namespace inference {
+
+struct PackedMatrix {
+  DType dtype = DType::kF32;
+  int64_t rows = 0;  // output features, O
+  int64_t cols = 0;  // input features, I
+  Buffer data;
+
+  explicit operator bool() const { return static_cast<bool>(data); }
+  uint64_t bytes() const { return data.size(); }
+};
+
+// Whether matrices of this type can be packed.
+bool IsPackable(DType dtype);
+
+// The -D define that selects the type in cl/weights.cl: "-D TYPE_Q4_K".
+std::string TypeDefine(DType dtype);
+
+// Bytes of `rows` x `cols` packed; LIMIT where that overflows.
+uint64_t PackedBytes(DType dtype, int64_t rows, int64_t cols);
+
+// Packs sixteen rows of `cols` values of `dtype`, each as the checkpoint stores it (a null pointer is
+// a row of zeros), to PackedBytes(dtype, 16, cols) bytes at `out`.
+void PackRowBlock(DType dtype, int64_t cols, std::span<const std::byte* const, 16> rows,
+                  std::byte* out);
+
+// Gives the stored bytes of rows [first, first + count) of a matrix. Called from several threads;
+// `scratch` belongs to the calling thread and may hold the bytes that the result points into.
+using RowSource = std::function<void(int64_t first, int64_t count, std::vector<std::byte>& scratch,
+                                     const std::byte** rows)>;
+
+// Packs a whole matrix into device memory, several row blocks at a time. Not on the submission thread.
+PackedMatrix PackMatrix(Device& device, DType dtype, int64_t rows, int64_t cols,
+                        const RowSource& source);
+
+}  // namespace inference
