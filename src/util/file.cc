@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -14,12 +16,22 @@ namespace inference {
 
 namespace {
 
+// O_NONBLOCK: opening a FIFO must not hang; Identify refuses it.
+constexpr int kReadFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
+
 [[noreturn]] void FailErrno(Status status, const std::string& path, const char* what, int code) {
   throw Error(status, fmt::format("{}: {}: {}", path, what, std::strerror(code)), Domain::kErrno,
               code);
 }
 
-// Closes a descriptor on every way out.
+[[noreturn]] void FailOpen(const std::string& path, int code) {
+  Status status = Status::kIo;
+  if (code == ENOENT || code == ENOTDIR) status = Status::kNotFound;
+  if (code == ELOOP) status = Status::kPath;
+  FailErrno(status, path, "cannot open", code);
+}
+
+// Closes a descriptor on every way out; -1 is none.
 struct Descriptor {
   int fd;
   ~Descriptor() {
@@ -27,32 +39,70 @@ struct Descriptor {
   }
 };
 
+// `path` with every link resolved; `shown` is the name for messages.
+std::string RealPath(const std::string& path, const std::string& shown) {
+  char resolved[PATH_MAX];
+  if (::realpath(path.c_str(), resolved) == nullptr) FailOpen(shown, errno);
+  return resolved;
+}
+
+// Opens `relative` below `root` one component at a time and follows no link: one that was put there
+// after the path was resolved is refused. -1 and errno where it fails.
+int OpenWithoutLinks(const std::string& root, const std::string& relative) {
+  constexpr int kFolderFlags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  Descriptor folder{::open(root.c_str(), kFolderFlags)};
+  for (size_t begin = 0; folder.fd >= 0;) {
+    const size_t end = relative.find('/', begin);
+    const std::string component = relative.substr(begin, end - begin);
+    if (end == std::string::npos) {
+      return ::openat(folder.fd, component.c_str(), kReadFlags | O_NOFOLLOW);
+    }
+    const int next = ::openat(folder.fd, component.c_str(), kFolderFlags);
+    ::close(std::exchange(folder.fd, next));
+    begin = end + 1;
+  }
+  return -1;
+}
+
 }  // namespace
 
 File File::Open(const std::string& path) {
-  // O_NONBLOCK: opening a FIFO must not hang; it is refused below.
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) {
-    const int code = errno;
-    FailErrno(code == ENOENT || code == ENOTDIR ? Status::kNotFound : Status::kIo, path,
-              "cannot open", code);
-  }
-  File file(path, fd, 0);
-  struct stat info {};
-  if (::fstat(fd, &info) != 0) FailErrno(Status::kIo, path, "cannot stat", errno);
-  Require(S_ISREG(info.st_mode), Status::kPath, "{}: is a {}, expected a regular file", path,
-          S_ISDIR(info.st_mode) ? "directory" : "special file");
-  file.size_ = static_cast<uint64_t>(info.st_size);
+  const int fd = ::open(path.c_str(), kReadFlags);
+  if (fd < 0) FailOpen(path, errno);
+  File file(path, fd);
+  file.identity_ = file.Identify(fd);
+  return file;
+}
+
+File File::OpenIn(const std::string& folder, const std::string& name) {
+  Require(IsPlainFileName(name), Status::kPath, "{}: {} is not a plain file name", folder,
+          Quote(name));
+  const std::string path = folder + "/" + name;
+  const std::string root = RealPath(folder, folder);
+  const std::string target = RealPath(root + "/" + name, path);
+  const std::string inside = root == "/" ? root : root + "/";
+  Require(target.starts_with(inside), Status::kPath,
+          "{}: links to {}, expected a file inside its folder", path, Quote(target));
+  const int fd = OpenWithoutLinks(root, target.substr(inside.size()));
+  if (fd < 0) FailOpen(path, errno);
+  File file(path, fd);
+  file.identity_ = file.Identify(fd);
+  Require(file.identity_.links <= 1, Status::kPath, "{}: has {} hard links, expected 1", path,
+          file.identity_.links);
   return file;
 }
 
 File::File(File&& other) noexcept
-    : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)), size_(other.size_) {}
+    : path_(std::move(other.path_)),
+      fd_(std::exchange(other.fd_, -1)),
+      identity_(other.identity_),
+      parked_path_(std::move(other.parked_path_)) {}
 
 File& File::operator=(File&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(fd_, other.fd_);
-  std::swap(size_, other.size_);
+  std::swap(identity_, other.identity_);
+  std::swap(parked_path_, other.parked_path_);
   return *this;
 }
 
@@ -60,11 +110,36 @@ File::~File() {
   if (fd_ >= 0) ::close(fd_);
 }
 
+File::Identity File::Identify(int fd) const {
+  struct stat info {};
+  if (::fstat(fd, &info) != 0) FailErrno(Status::kIo, path_, "cannot stat", errno);
+  Require(S_ISREG(info.st_mode), Status::kPath, "{}: is a {}, expected a regular file", path_,
+          S_ISDIR(info.st_mode) ? "directory" : "special file");
+  return {static_cast<uint64_t>(info.st_size), info.st_dev, info.st_ino, info.st_nlink};
+}
+
+void File::Park() {
+  if (fd_ < 0) return;
+  parked_path_ = RealPath(path_, path_);
+  ::close(std::exchange(fd_, -1));
+}
+
+int File::Reopen() const {
+  Descriptor again{::open(parked_path_.c_str(), kReadFlags)};
+  if (again.fd < 0) FailOpen(path_, errno);
+  const Identity now = Identify(again.fd);
+  Require(now.device == identity_.device && now.inode == identity_.inode, Status::kIo,
+          "{}: another file has taken its place since it was opened", path_);
+  return std::exchange(again.fd, -1);
+}
+
 void File::ReadAt(uint64_t offset, std::span<std::byte> out) const {
+  const Descriptor reopened{fd_ < 0 ? Reopen() : -1};
+  const int fd = fd_ < 0 ? reopened.fd : fd_;
   size_t done = 0;
   while (done < out.size()) {
-    const ssize_t n = ::pread(fd_, out.data() + done, out.size() - done,
-                              static_cast<off_t>(offset + done));
+    const ssize_t n =
+        ::pread(fd, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) FailErrno(Status::kIo, path_, "cannot read", errno);
     Require(n > 0, Status::kIo, "{}: ends at byte {}, expected {} bytes at {}", path_,
@@ -73,13 +148,22 @@ void File::ReadAt(uint64_t offset, std::span<std::byte> out) const {
   }
 }
 
-std::string ReadTextFile(const std::string& path, uint64_t max_bytes) {
-  const File file = File::Open(path);
-  Require(file.size() <= max_bytes, Status::kLimit, "{}: has {} bytes, at most {} are read", path,
-          file.size(), max_bytes);
+bool IsPlainFileName(std::string_view name) {
+  constexpr std::string_view kForbidden("/\\\0", 3);
+  return !name.empty() && name.size() <= NAME_MAX && name != "." && name != ".." &&
+         name.find_first_of(kForbidden) == std::string_view::npos;
+}
+
+std::string ReadTextFile(const File& file, uint64_t max_bytes) {
+  Require(file.size() <= max_bytes, Status::kLimit, "{}: has {} bytes, at most {} are read",
+          file.path(), file.size(), max_bytes);
   std::string text(file.size(), '\0');
   file.ReadAt(0, std::as_writable_bytes(std::span(text)));
   return text;
+}
+
+std::string ReadTextFile(const std::string& path, uint64_t max_bytes) {
+  return ReadTextFile(File::Open(path), max_bytes);
 }
 
 bool FileExists(const std::string& path) {

@@ -4,7 +4,8 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <vector>
+#include <string_view>
+#include <utility>
 
 namespace inference {
 
@@ -14,25 +15,45 @@ class File {
   // Fails with NOT_FOUND, PATH (not a regular file) or IO, naming the path.
   static File Open(const std::string& path);
 
+  // For names that input chose, or may have replaced: `name` is a plain file name in `folder`.
+  // Fails with PATH where a symbolic link ends outside of `folder`, or the file has other hard
+  // links.
+  static File OpenIn(const std::string& folder, const std::string& name);
+
   File(File&& other) noexcept;
   File& operator=(File&& other) noexcept;
   ~File();
 
   const std::string& path() const { return path_; }
-  uint64_t size() const { return size_; }  // bytes, when it was opened
+  uint64_t size() const { return identity_.bytes; }  // bytes, when it was opened
+
+  // Gives the descriptor back. Each ReadAt then opens the file for its own duration, and fails with
+  // IO where another file has taken its place.
+  void Park();
 
   // Fills `out` from `offset`; a short read fails with IO, naming path, offset and sizes.
   void ReadAt(uint64_t offset, std::span<std::byte> out) const;
 
  private:
-  File(std::string path, int fd, uint64_t size) : path_(std::move(path)), fd_(fd), size_(size) {}
+  struct Identity {
+    uint64_t bytes = 0, device = 0, inode = 0, links = 0;
+  };
+
+  File(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+  Identity Identify(int fd) const;  // PATH where it is not a regular file
+  int Reopen() const;               // a new descriptor of a parked file
 
   std::string path_;
-  int fd_ = -1;
-  uint64_t size_ = 0;
+  int fd_ = -1;  // -1 while parked
+  Identity identity_;
+  std::string parked_path_;  // absolute: the working directory may change
 };
 
+// Whether `name` can only mean a file directly in a folder.
+bool IsPlainFileName(std::string_view name);
+
 // The whole file; fails with LIMIT where it is larger than `max_bytes`.
+std::string ReadTextFile(const File& file, uint64_t max_bytes);
 std::string ReadTextFile(const std::string& path, uint64_t max_bytes);
 
 bool FileExists(const std::string& path);  // a regular file

@@ -1,0 +1,55 @@
+// A loaded checkpoint: network, tokenizer, chat template, and the device it lives on.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "chat/chat_template.h"
+#include "engine/runtime.h"
+#include "models/checkpoint.h"
+#include "nn/causal_lm.h"
+#include "tokenizer/tokenizer.h"
+
+namespace inference {
+
+// Tokenizer and chat template of a GGUF file or a folder; needs no device and reads no weights.
+struct TextProcessor {
+  std::shared_ptr<const Tokenizer> tokenizer;
+  std::optional<ChatTemplate> chat_template;
+};
+std::shared_ptr<const TextProcessor> LoadTextProcessor(const std::string& path);
+
+struct LoadOptions {
+  std::string device;           // index, name part or type; "" = default
+  int64_t context_length = 0;   // 0 = what the model was made for
+  int64_t prefill_chunk = 256;  // tokens a step: the bound on how late a cancel is seen
+};
+
+class Model {
+ public:
+  static std::shared_ptr<Model> Load(std::shared_ptr<Runtime> runtime, const std::string& path,
+                                     const LoadOptions& options, const ModelLoadHooks& hooks);
+  const CausalLm& network() const { return *network_; }
+  const std::shared_ptr<Device>& device() const { return device_; }
+  size_t device_index() const { return device_index_; }
+  const std::shared_ptr<const TextProcessor>& text() const { return text_; }
+  const std::string& path() const { return path_; }
+  CheckpointFormat format() const { return format_; }
+  int64_t context_length() const { return context_length_; }
+  int64_t prefill_chunk() const { return prefill_chunk_; }
+
+ private:
+  Model() = default;
+  std::shared_ptr<Runtime> runtime_;  // before what hangs on it
+  std::shared_ptr<Device> device_;
+  size_t device_index_ = 0;
+  std::unique_ptr<CausalLm> network_;
+  std::shared_ptr<const TextProcessor> text_;
+  std::string path_;
+  CheckpointFormat format_ = CheckpointFormat::kGguf;
+  int64_t context_length_ = 0;
+  int64_t prefill_chunk_ = 0;
+};
+
+}  // namespace inference

@@ -1,0 +1,42 @@
+// A checkpoint on disk, opened but not loaded: where its tensors are and what its config says.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "device/device.h"
+#include "formats/gguf.h"
+#include "formats/json.h"
+#include "formats/tensor_set.h"
+#include "nn/causal_lm.h"
+#include "util/cancel.h"
+
+namespace inference {
+
+enum class CheckpointFormat { kGguf, kSafetensors };
+
+struct Checkpoint {
+  std::string path;
+  CheckpointFormat format = CheckpointFormat::kGguf;
+  TensorSet tensors;
+  GgufMetadata metadata;  // GGUF only
+  Json config;            // config.json of a folder; null for GGUF
+};
+
+// A GGUF file or a model folder. NOT_FOUND, PATH, IO or FORMAT.
+Checkpoint OpenCheckpoint(const std::string& path);
+
+struct ModelLoadHooks {
+  const CancelFlag* cancel = nullptr;  // checked between tensors
+  // Bytes of weights done, of all; may throw to abort the load.
+  std::function<void(uint64_t done, uint64_t total)> progress;
+};
+
+// Picks the architecture by model_type (general.architecture in GGUF), checks the config, loads and
+// packs the weights. UNSUPPORTED names an unknown architecture and those that are known.
+std::unique_ptr<CausalLm> LoadModel(const Checkpoint& checkpoint, std::shared_ptr<Device> device,
+                                    const ModelLoadHooks& hooks);
+
+}  // namespace inference
