@@ -1,0 +1,102 @@
+#include "device/cl_error.h"
+
+namespace inference {
+
+namespace {
+
+constexpr cl_int kPlatformNotFoundKhr = -1001;
+constexpr cl_int kNvidiaIllegalAccess = -9999;  // a kernel faulted: the context is gone
+
+std::string_view Name(cl_int code) {
+#define INFERENCE_CL_CODE(name) \
+  case name:                    \
+    return #name
+  switch (code) {
+    INFERENCE_CL_CODE(CL_SUCCESS);
+    INFERENCE_CL_CODE(CL_DEVICE_NOT_FOUND);
+    INFERENCE_CL_CODE(CL_DEVICE_NOT_AVAILABLE);
+    INFERENCE_CL_CODE(CL_COMPILER_NOT_AVAILABLE);
+    INFERENCE_CL_CODE(CL_MEM_OBJECT_ALLOCATION_FAILURE);
+    INFERENCE_CL_CODE(CL_OUT_OF_RESOURCES);
+    INFERENCE_CL_CODE(CL_OUT_OF_HOST_MEMORY);
+    INFERENCE_CL_CODE(CL_MEM_COPY_OVERLAP);
+    INFERENCE_CL_CODE(CL_BUILD_PROGRAM_FAILURE);
+    INFERENCE_CL_CODE(CL_MAP_FAILURE);
+    INFERENCE_CL_CODE(CL_MISALIGNED_SUB_BUFFER_OFFSET);
+    INFERENCE_CL_CODE(CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST);
+    INFERENCE_CL_CODE(CL_COMPILE_PROGRAM_FAILURE);
+    INFERENCE_CL_CODE(CL_LINKER_NOT_AVAILABLE);
+    INFERENCE_CL_CODE(CL_LINK_PROGRAM_FAILURE);
+    INFERENCE_CL_CODE(CL_KERNEL_ARG_INFO_NOT_AVAILABLE);
+    INFERENCE_CL_CODE(CL_INVALID_VALUE);
+    INFERENCE_CL_CODE(CL_INVALID_DEVICE_TYPE);
+    INFERENCE_CL_CODE(CL_INVALID_PLATFORM);
+    INFERENCE_CL_CODE(CL_INVALID_DEVICE);
+    INFERENCE_CL_CODE(CL_INVALID_CONTEXT);
+    INFERENCE_CL_CODE(CL_INVALID_QUEUE_PROPERTIES);
+    INFERENCE_CL_CODE(CL_INVALID_COMMAND_QUEUE);
+    INFERENCE_CL_CODE(CL_INVALID_HOST_PTR);
+    INFERENCE_CL_CODE(CL_INVALID_MEM_OBJECT);
+    INFERENCE_CL_CODE(CL_INVALID_BINARY);
+    INFERENCE_CL_CODE(CL_INVALID_BUILD_OPTIONS);
+    INFERENCE_CL_CODE(CL_INVALID_PROGRAM);
+    INFERENCE_CL_CODE(CL_INVALID_PROGRAM_EXECUTABLE);
+    INFERENCE_CL_CODE(CL_INVALID_KERNEL_NAME);
+    INFERENCE_CL_CODE(CL_INVALID_KERNEL_DEFINITION);
+    INFERENCE_CL_CODE(CL_INVALID_KERNEL);
+    INFERENCE_CL_CODE(CL_INVALID_ARG_INDEX);
+    INFERENCE_CL_CODE(CL_INVALID_ARG_VALUE);
+    INFERENCE_CL_CODE(CL_INVALID_ARG_SIZE);
+    INFERENCE_CL_CODE(CL_INVALID_KERNEL_ARGS);
+    INFERENCE_CL_CODE(CL_INVALID_WORK_DIMENSION);
+    INFERENCE_CL_CODE(CL_INVALID_WORK_GROUP_SIZE);
+    INFERENCE_CL_CODE(CL_INVALID_WORK_ITEM_SIZE);
+    INFERENCE_CL_CODE(CL_INVALID_GLOBAL_OFFSET);
+    INFERENCE_CL_CODE(CL_INVALID_EVENT_WAIT_LIST);
+    INFERENCE_CL_CODE(CL_INVALID_EVENT);
+    INFERENCE_CL_CODE(CL_INVALID_OPERATION);
+    INFERENCE_CL_CODE(CL_INVALID_BUFFER_SIZE);
+    INFERENCE_CL_CODE(CL_INVALID_GLOBAL_WORK_SIZE);
+    INFERENCE_CL_CODE(CL_INVALID_PROPERTY);
+    INFERENCE_CL_CODE(CL_INVALID_COMPILER_OPTIONS);
+    INFERENCE_CL_CODE(CL_INVALID_LINKER_OPTIONS);
+    case kPlatformNotFoundKhr:
+      return "CL_PLATFORM_NOT_FOUND_KHR";
+    default:
+      return "OpenCL error";
+  }
+#undef INFERENCE_CL_CODE
+}
+
+}  // namespace
+
+std::string ClCodeName(cl_int code) { return fmt::format("{} ({})", Name(code), code); }
+
+Status ClStatus(cl_int code) {
+  switch (code) {
+    case CL_MEM_OBJECT_ALLOCATION_FAILURE:  // drivers that allocate at the first use
+      return Status::kOomDevice;
+    case CL_OUT_OF_HOST_MEMORY:
+      return Status::kOomHost;
+    case CL_COMPILER_NOT_AVAILABLE:
+    case CL_BUILD_PROGRAM_FAILURE:
+    case CL_COMPILE_PROGRAM_FAILURE:
+    case CL_LINK_PROGRAM_FAILURE:
+    case CL_INVALID_BUILD_OPTIONS:
+      return Status::kKernelBuild;
+    case CL_DEVICE_NOT_AVAILABLE:
+    case CL_INVALID_COMMAND_QUEUE:  // our queue is valid: its context has died
+    case kNvidiaIllegalAccess:
+      return Status::kDeviceLost;
+    default:
+      return Status::kDevice;
+  }
+}
+
+void FailCl(Status status, cl_int code, std::string_view call, std::string_view subject) {
+  std::string message(call);
+  if (!subject.empty()) message += fmt::format(" ({})", subject);
+  throw Error(status, fmt::format("{}: {}", message, ClCodeName(code)), Domain::kOpenCl, code);
+}
+
+}  // namespace inference

@@ -1,0 +1,161 @@
+#include "device/device.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "device/cl_error.h"
+#include "device/memory_limit.h"
+#include "device/signals.h"
+
+namespace inference {
+
+namespace {
+
+constexpr uint64_t kCacheLimit = uint64_t{256} << 20;  // bytes of freed buffers kept for reuse
+
+// Shared by the process, as the caches are that the hooks clear.
+struct LastRelease {
+  std::mutex mutex;
+  int open_devices = 0;
+  std::vector<void (*)()> hooks;
+};
+
+LastRelease& TheLastRelease() {
+  static LastRelease* const instance = new LastRelease;  // devices may close during exit
+  return *instance;
+}
+
+}  // namespace
+
+std::shared_ptr<Device> Device::Open(const DeviceInfo& info, const DeviceOptions& options,
+                                     std::shared_ptr<const Logger> logger) {
+  if (!logger) logger = std::make_shared<const Logger>();
+  const std::shared_ptr<Device> device(new Device(info, std::move(logger)));
+  device->Run([&] { device->Init(options); });
+  return device;
+}
+
+void Device::AtLastRelease(void (*hook)()) {
+  LastRelease& last = TheLastRelease();
+  const std::lock_guard lock(last.mutex);
+  if (std::find(last.hooks.begin(), last.hooks.end(), hook) == last.hooks.end()) {
+    last.hooks.push_back(hook);
+  }
+}
+
+Device::Device(const DeviceInfo& info, std::shared_ptr<const Logger> logger)
+    : info_(info), logger_(std::move(logger)), pid_(::getpid()) {}
+
+void Device::Init(const DeviceOptions& options) {
+  const SignalGuard guard;
+  const cl_context_properties properties[] = {
+      CL_CONTEXT_PLATFORM, reinterpret_cast<cl_context_properties>(info_.platform), 0};
+  cl_int code = CL_SUCCESS;
+  context_.reset(clCreateContext(properties, 1, &info_.id, nullptr, nullptr, &code));
+  CheckCl(code, "clCreateContext", info_.name);
+  queue_.reset(clCreateCommandQueue(context_.get(), info_.id, 0, &code));
+  CheckCl(code, "clCreateCommandQueue", info_.name);
+
+  BufferPool::Options pool;
+  pool.context = context_.get();
+  // Host memory is the device's own there, so that mapping copies nothing.
+  pool.flags = CL_MEM_READ_WRITE | (info_.unified_memory ? CL_MEM_ALLOC_HOST_PTR : 0);
+  pool.max_alloc_bytes = info_.max_alloc_bytes;
+  pool.limit = options.memory_limit != 0 ? options.memory_limit : DefaultMemoryLimit(info_);
+  pool.cache_limit = kCacheLimit;
+  pool_ = std::make_unique<BufferPool>(pool);
+  programs_ = std::make_unique<ProgramCache>(context_.get(), info_, logger_);
+
+  LastRelease& last = TheLastRelease();
+  const std::lock_guard lock(last.mutex);
+  ++last.open_devices;
+  counted_ = true;
+}
+
+Device::~Device() {
+  if (Forked()) {  // the thread and the driver's workers are not in this process
+    thread_.Abandon();
+    for (ClKernel& kernel : retired_) kernel.release();
+    programs_.release();
+    pool_.release();
+    queue_.release();
+    context_.release();
+    return;
+  }
+  try {
+    thread_.Run([this] { Close(); });
+  } catch (...) {  // only a thread that cannot wait any more; the handles are released below
+  }
+}
+
+void Device::Close() {
+  if (queue_) clFinish(queue_.get());
+  ReleaseRetired();
+  if (counted_) {
+    LastRelease& last = TheLastRelease();
+    const std::lock_guard lock(last.mutex);
+    if (--last.open_devices == 0) {
+      for (void (*hook)() : last.hooks) hook();
+    }
+  }
+  programs_.reset();
+  pool_.reset();
+  queue_.reset();
+  context_.reset();
+}
+
+bool Device::Forked() const { return ::getpid() != pid_; }
+
+void Device::CheckProcess() const {
+  if (Forked()) Fail(Status::kState, "device {}: used after fork", Quote(info_.name));
+}
+
+void Device::CheckThread(const char* call) const {
+  if (!thread_.IsCurrent()) {
+    Fail(Status::kInternal, "{}: called outside the device's submission thread", call);
+  }
+}
+
+void Device::RunErased(const std::function<void()>& work) {
+  CheckProcess();  // first: a lock may be held for ever in a forked child
+  const std::shared_ptr<Device> self = shared_from_this();  // must not close on its own thread
+  thread_.Run([&] {
+    if (lost_) Fail(Status::kDeviceLost, "device {}: was lost, open it again", Quote(info_.name));
+    ReleaseRetired();
+    try {
+      work();
+    } catch (const Error& error) {
+      if (error.domain() == Domain::kOpenCl && error.status() == Status::kDeviceLost) lost_ = true;
+      throw;
+    }
+  });
+}
+
+Buffer Device::Allocate(uint64_t bytes) {
+  CheckProcess();
+  const BufferPool::Memory memory = pool_->Take(std::max<uint64_t>(bytes, 1));
+  return Buffer(std::make_shared<const Buffer::Block>(shared_from_this(), memory.handle, bytes,
+                                                      memory.capacity));
+}
+
+void Device::Retire(ClKernel kernel) {
+  if (!kernel) return;
+  if (Forked()) {
+    static_cast<void>(kernel.release());
+    return;
+  }
+  if (thread_.IsCurrent()) return;  // `kernel` is released here
+  const std::lock_guard lock(retired_mutex_);
+  retired_.push_back(std::move(kernel));
+}
+
+void Device::ReleaseRetired() {
+  std::vector<ClKernel> kernels;
+  {
+    const std::lock_guard lock(retired_mutex_);
+    kernels.swap(retired_);
+  }
+}
+
+}  // namespace inference

@@ -1,0 +1,133 @@
+// An open OpenCL device: context, one in-order queue, memory, programs and the thread that submits.
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "device/buffer.h"
+#include "device/buffer_pool.h"
+#include "device/device_info.h"
+#include "device/kernel.h"
+#include "device/opencl.h"
+#include "device/program_cache.h"
+#include "device/submission_thread.h"
+#include "util/log.h"
+
+namespace inference {
+
+struct DeviceOptions {
+  // Compiled kernels are kept under it; empty = $XDG_CACHE_HOME or ~/.cache, + "/libinference".
+  std::string cache_dir;
+  // True where the caller named it: that it cannot be used is then an IO error, otherwise a
+  // warning.
+  bool cache_dir_required = false;
+  // Bytes; 0 = the device's memory, for CPU devices the cgroup's limit where that is lower.
+  uint64_t memory_limit = 0;
+};
+
+// Closed when the last handle goes, be that a Device, Buffer, Kernel or BufferMapping; any thread
+// may drop it. Not usable in a forked child: calls fail there with STATE, and dropping it leaks.
+class Device : public std::enable_shared_from_this<Device> {
+ public:
+  static std::shared_ptr<Device> Open(const DeviceInfo& info, const DeviceOptions& options,
+                                      std::shared_ptr<const Logger> logger);
+  ~Device();
+
+  // `hook` runs on the submission thread when the last Device of the process closes, before its
+  // context goes: for caches that libraries keep for the whole process. Registering twice is once.
+  // Must not throw.
+  static void AtLastRelease(void (*hook)());
+
+  const DeviceInfo& info() const { return info_; }
+  cl_context context() const { return context_.get(); }
+  cl_command_queue queue() const { return queue_.get(); }
+
+  // Runs `work` on the submission thread, waits, and returns its result; exceptions reach the
+  // caller. Called on that thread it runs at once. After DEVICE_LOST everything is refused with
+  // that status.
+  template <typename Work>
+  auto Run(Work&& work) {
+    using Result = std::decay_t<std::invoke_result_t<Work&>>;
+    if constexpr (std::is_void_v<Result>) {
+      RunErased([&] { work(); });
+    } else {
+      std::optional<Result> result;
+      RunErased([&] { result.emplace(work()); });
+      return *std::move(result);
+    }
+  }
+
+  // ---- memory: any thread ----
+  // OOM_DEVICE with the bytes wanted, active and the limit. A buffer may hold what its last owner
+  // in this process left there: fill it, or write it whole, before it is read. Zero bytes gives a
+  // usable handle.
+  Buffer Allocate(uint64_t bytes);
+  MemoryStats memory() const { return pool_->stats(); }
+  void SetMemoryLimit(uint64_t bytes) { pool_->SetLimit(bytes); }
+  void SetCacheLimit(uint64_t bytes) { pool_->SetCacheLimit(bytes); }
+  void ResetPeak() { pool_->ResetPeak(); }
+  void Trim() { pool_->Trim(); }
+
+  // ---- the submission thread only (INTERNAL elsewhere); commands run in the order of the calls
+  // ----
+  void Write(const Buffer& to, uint64_t offset, std::span<const std::byte> bytes);  // blocking
+  // Blocking: everything before it is complete, too.
+  void Read(const Buffer& from, uint64_t offset, std::span<std::byte> bytes);
+  void Copy(const Buffer& from, uint64_t from_offset, const Buffer& to, uint64_t to_offset,
+            uint64_t bytes);
+  void FillZero(const Buffer& buffer, uint64_t offset, uint64_t bytes);
+  BufferMapping Map(const Buffer& buffer);
+
+  // The kernel of cl/common.cl + cl/<file>.cl for each of `files` in order. `defines`: "-D
+  // NAME=VALUE ...".
+  Kernel GetKernel(const std::string& kernel, const std::vector<std::string>& files,
+                   const std::string& defines);
+  Kernel GetKernelFromSource(const std::string& kernel, const std::string& source,
+                             const std::string& defines);
+  void Enqueue(const Kernel& kernel, const Range& range);
+  void Flush();
+  void Finish();
+
+ private:
+  friend struct Buffer::Block;
+  friend class BufferMapping;
+  friend class Kernel;
+
+  Device(const DeviceInfo& info, std::shared_ptr<const Logger> logger);
+  void Init(const DeviceOptions& options);
+  void Close();
+  bool Forked() const;
+  void CheckProcess() const;  // STATE in a forked child
+  void CheckThread(const char* call) const;
+  void RunErased(const std::function<void()>& work);
+  void CheckRange(const char* call, const Buffer& buffer, uint64_t offset, uint64_t bytes) const;
+  Kernel MakeKernel(uint64_t program, const std::string& kernel);
+  void FirstEnqueue(const Kernel& kernel, const Range& range);
+  void Unmap(const Buffer& buffer, std::span<std::byte> span);
+  void Retire(ClKernel kernel);  // released on the submission thread
+  void ReleaseRetired();
+
+  const DeviceInfo info_;
+  const std::shared_ptr<const Logger> logger_;
+  const pid_t pid_;
+  bool counted_ = false;  // among the process's open devices
+  ClContext context_;
+  ClQueue queue_;
+  std::unique_ptr<BufferPool> pool_;
+  std::unique_ptr<ProgramCache> programs_;
+  std::mutex retired_mutex_;
+  std::vector<ClKernel> retired_;
+  bool lost_ = false;  // submission thread only
+  SubmissionThread thread_;
+};
+
+}  // namespace inference

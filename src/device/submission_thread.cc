@@ -1,0 +1,62 @@
+#include "device/submission_thread.h"
+
+#include <utility>
+
+#include "device/signals.h"
+
+namespace inference {
+
+SubmissionThread::SubmissionThread() {
+  const BlockSignals blocked;
+  const std::lock_guard lock(mutex_);  // thread_ is assigned before the loop can look at it
+  thread_ = std::thread([this] { Loop(); });
+}
+
+SubmissionThread::~SubmissionThread() {
+  if (!thread_.joinable()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+void SubmissionThread::Abandon() {
+  static_cast<void>(
+      new std::thread(std::move(thread_)));  // leaked: joining and detaching both need it
+}
+
+void SubmissionThread::Run(const std::function<void()>& work) {
+  if (IsCurrent()) {
+    work();
+    return;
+  }
+  Job job{&work, nullptr, {}, false};
+  std::unique_lock lock(mutex_);
+  jobs_.push_back(&job);
+  wake_.notify_one();
+  job.finished.wait(lock, [&] { return job.done; });
+  if (job.error) std::rethrow_exception(std::move(job.error));
+}
+
+void SubmissionThread::Loop() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+    if (jobs_.empty()) return;
+    Job* const job = jobs_.front();
+    jobs_.pop_front();
+    lock.unlock();
+    try {
+      (*job->work)();
+    } catch (...) {
+      job->error = std::current_exception();
+    }
+    lock.lock();
+    job->done = true;
+    job->finished.notify_one();  // under the lock: the job is gone once its owner can go on
+  }
+}
+
+}  // namespace inference

@@ -1,0 +1,46 @@
+// The one thread that talks to a device's queue. Drivers are not reliably safe when several threads
+// submit (PoCL 3.1 has been seen to abort), so all submission goes through here, first come, first
+// served.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+namespace inference {
+
+class SubmissionThread {
+ public:
+  SubmissionThread();  // asynchronous signals are blocked on the thread
+  ~SubmissionThread();
+  SubmissionThread(const SubmissionThread&) = delete;
+  SubmissionThread& operator=(const SubmissionThread&) = delete;
+
+  // Runs `work` there and waits; at once when called from the thread itself. Exceptions reach the
+  // caller.
+  void Run(const std::function<void()>& work);
+  bool IsCurrent() const { return std::this_thread::get_id() == thread_.get_id(); }
+
+  // In a forked child, which has no such thread: gives up the thread's state instead of joining it.
+  void Abandon();
+
+ private:
+  struct Job {
+    const std::function<void()>* work;
+    std::exception_ptr error;
+    std::condition_variable finished;
+    bool done = false;
+  };
+  void Loop();
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Job*> jobs_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace inference
