@@ -1,4 +1,5 @@
-// JSON from files and callers: duplicate keys, deep nesting and bad UTF-8 are errors with a position.
+// JSON from files and callers: duplicate keys, deep nesting and bad UTF-8 are errors that say
+// where.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +11,7 @@
 namespace inference {
 
 using Json = nlohmann::json;
-using OrderedJson = nlohmann::ordered_json;  // keeps key order, look-up is linear: small objects only
+using OrderedJson = nlohmann::ordered_json;  // keeps key order; look-up is linear
 
 // `name` (a path, or "messages") begins every message. FORMAT; LIMIT past kMaxJsonDepth.
 constexpr int kMaxJsonDepth = 64;

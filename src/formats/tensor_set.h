@@ -23,11 +23,19 @@ struct TensorEntry {
   uint32_t file;                // index of its file
 };
 
+// Bytes of a tensor of `file`, which its messages name; FORMAT where the size overflows (a zero
+// elsewhere in the shape hides nothing) or rows are not whole blocks.
+uint64_t TensorBytes(const File& file, std::string_view name, DType dtype,
+                     std::span<const uint64_t> shape);
+
 // Immutable once built; safe to read from several threads.
 class TensorSet {
  public:
-  uint32_t AddFile(File file);   // returns its index
-  void Add(TensorEntry entry);   // FORMAT where the name is there already
+  static constexpr size_t kMaxTensors = 1 << 18;
+  static constexpr size_t kMaxOpenFiles = 48;  // further files are opened for each read
+
+  uint32_t AddFile(File file);  // returns its index
+  void Add(TensorEntry entry);  // FORMAT where the name is there already, LIMIT past kMaxTensors
 
   const TensorEntry* Find(std::string_view name) const;  // nullptr where there is none
   const std::vector<TensorEntry>& entries() const { return entries_; }
