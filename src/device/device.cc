@@ -26,6 +26,20 @@ LastRelease& TheLastRelease() {
   return *instance;
 }
 
+std::unique_ptr<const ProgramFiles> OpenFiles(const DeviceOptions& options, const Logger& logger) {
+  const std::string folder =
+      options.cache_dir.empty() ? DefaultCacheDirectory() : options.cache_dir;
+  try {
+    Require(!folder.empty(), Status::kIo,
+            "no kernel cache: neither HOME nor a user entry is there");
+    return std::make_unique<const ProgramFiles>(folder);
+  } catch (const Error& error) {
+    if (options.cache_dir_required) throw;
+    logger.Log(LogLevel::kWarning, "device", "compiled kernels are not kept: {}", error.what());
+    return nullptr;
+  }
+}
+
 }  // namespace
 
 std::shared_ptr<Device> Device::Open(const DeviceInfo& info, const DeviceOptions& options,
@@ -65,7 +79,8 @@ void Device::Init(const DeviceOptions& options) {
   pool.limit = options.memory_limit != 0 ? options.memory_limit : DefaultMemoryLimit(info_);
   pool.cache_limit = kCacheLimit;
   pool_ = std::make_unique<BufferPool>(pool);
-  programs_ = std::make_unique<ProgramCache>(context_.get(), info_, logger_);
+  programs_ =
+      std::make_unique<ProgramCache>(context_.get(), info_, OpenFiles(options, *logger_), logger_);
 
   LastRelease& last = TheLastRelease();
   const std::lock_guard lock(last.mutex);
@@ -91,6 +106,7 @@ Device::~Device() {
 
 void Device::Close() {
   if (queue_) clFinish(queue_.get());
+  if (programs_ && !lost_) programs_->Save();
   ReleaseRetired();
   if (counted_) {
     LastRelease& last = TheLastRelease();

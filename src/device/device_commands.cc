@@ -5,6 +5,13 @@
 
 namespace inference {
 
+namespace {
+
+// PoCL compiles a kernel apart for grids up to this many work-items.
+constexpr size_t kSmallGrid = 65534;
+
+}  // namespace
+
 void Device::CheckRange(const char* call, const Buffer& buffer, uint64_t offset,
                         uint64_t bytes) const {
   CheckThread(call);
@@ -92,24 +99,32 @@ void Device::Enqueue(const Kernel& kernel, const Range& range) {
   Require(kernel.device_.get() == this, Status::kInternal,
           "Enqueue: kernel {} is not of this device", kernel.name_);
   if (range.global == 0) return;
-  if (kernel.launched_local_ != range.local) {
-    FirstEnqueue(kernel, range);
+  const Kernel::Launch launch{range.local, range.global > kSmallGrid};
+  if (kernel.last_launch_ == launch) {
+    Submit(kernel, range);
     return;
   }
+  const std::string kind =
+      fmt::format("{} {}{}", kernel.name_, range.local, launch.large_grid ? " large" : "");
+  if (programs_->IsFirstLaunch(kernel.program_, kind)) {
+    const SignalGuard guard;  // the driver may compile now, or while the command runs
+    Submit(kernel, range);
+    Finish();
+  } else {
+    Submit(kernel, range);
+  }
+  kernel.last_launch_ = launch;
+}
+
+void Device::Submit(const Kernel& kernel, const Range& range) {
   CheckCl(clEnqueueNDRangeKernel(queue_.get(), kernel.handle_.get(), 1, nullptr, &range.global,
                                  range.local == 0 ? nullptr : &range.local, 0, nullptr, nullptr),
           "clEnqueueNDRangeKernel", kernel.name_);
 }
 
-void Device::FirstEnqueue(const Kernel& kernel, const Range& range) {
-  kernel.launched_local_ = range.local;
-  if (!programs_->IsFirstLaunch(kernel.program_, kernel.name_, range.local)) {
-    Enqueue(kernel, range);
-    return;
-  }
-  const SignalGuard guard;
-  Enqueue(kernel, range);
-  Finish();  // the driver may compile while the command runs, and the guard must cover that
+void Device::SaveKernels() {
+  CheckThread("SaveKernels");
+  programs_->Save();
 }
 
 void Device::Flush() {

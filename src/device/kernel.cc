@@ -24,7 +24,7 @@ Kernel& Kernel::operator=(Kernel&& other) noexcept {
   std::swap(name_, other.name_);
   std::swap(buffers_, other.buffers_);
   std::swap(program_, other.program_);
-  std::swap(launched_local_, other.launched_local_);
+  std::swap(last_launch_, other.last_launch_);
   return *this;
 }
 

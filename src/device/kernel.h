@@ -4,6 +4,7 @@
 #include <concepts>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -58,6 +59,12 @@ class Kernel {
 
  private:
   friend class Device;
+  // What drivers compile a kernel anew for.
+  struct Launch {
+    size_t local;
+    bool large_grid;
+    bool operator==(const Launch&) const = default;
+  };
   Kernel(std::shared_ptr<Device> device, ClKernel handle, std::string name, uint64_t program);
   void CheckCount(size_t count) const;
   void SetBuffer(uint32_t index, const Buffer& buffer);
@@ -66,10 +73,9 @@ class Kernel {
   std::shared_ptr<Device> device_;
   ClKernel handle_;
   std::string name_;
-  std::vector<Buffer> buffers_;                   // by argument index
-  uint64_t program_ = 0;                          // in the device's program cache
-  mutable size_t launched_local_ = kNotLaunched;  // the work-group size of the last launch
-  static constexpr size_t kNotLaunched = static_cast<size_t>(-1);
+  std::vector<Buffer> buffers_;  // by argument index
+  uint64_t program_ = 0;         // in the device's program cache
+  mutable std::optional<Launch> last_launch_;
 };
 
 }  // namespace inference
