@@ -6,11 +6,11 @@
 
 namespace inference {
 
-Buffer::Block::Block(std::shared_ptr<Device> owner, cl_mem memory, uint64_t bytes, uint64_t all)
-    : device(std::move(owner)), handle(memory), size(bytes), capacity(all) {}
+Buffer::Block::Block(std::shared_ptr<Device> owner, uint64_t bytes)
+    : device(std::move(owner)), size(bytes) {}
 
 Buffer::Block::~Block() {
-  if (!device->Forked()) device->pool_->Return({handle, capacity});
+  if (handle != nullptr && !device->Forked()) device->pool_->Return({handle, capacity});
 }
 
 BufferMapping::BufferMapping(std::shared_ptr<Device> device, Buffer buffer,

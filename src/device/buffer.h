@@ -25,12 +25,12 @@ class Buffer {
  private:
   friend class Device;
   struct Block {
-    Block(std::shared_ptr<Device> owner, cl_mem memory, uint64_t bytes, uint64_t all);
+    Block(std::shared_ptr<Device> owner, uint64_t bytes);
     ~Block();
     std::shared_ptr<Device> device;
-    cl_mem handle;
+    cl_mem handle = nullptr;
     uint64_t size;
-    uint64_t capacity;  // bytes that the handle really has
+    uint64_t capacity = 0;  // bytes that the handle really has
   };
   explicit Buffer(std::shared_ptr<const Block> block) : block_(std::move(block)) {}
 

@@ -1,7 +1,10 @@
 #include "device/buffer_pool.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <bit>
+#include <cstdlib>
 
 #include "device/cl_error.h"
 #include "util/checked.h"
@@ -13,10 +16,38 @@ namespace {
 constexpr uint64_t kSmallest = 256;
 constexpr uint64_t kFineUpTo = uint64_t{512} << 10;
 constexpr uint64_t kCoarseStep = uint64_t{64} << 10;
+constexpr uint64_t kHugePage = uint64_t{2} << 20;
 
 bool IsOutOfMemory(cl_int code) {
   return code == CL_MEM_OBJECT_ALLOCATION_FAILURE || code == CL_OUT_OF_RESOURCES ||
          code == CL_OUT_OF_HOST_MEMORY || code == CL_INVALID_BUFFER_SIZE;
+}
+
+void CL_CALLBACK FreeHostMemory(cl_mem, void* memory) { std::free(memory); }
+
+// A buffer in memory of ours that the kernel may back with huge pages: the first touch of a GiB
+// takes 0.1 s then, not 0.5 s. The memory goes when the driver has let go of the buffer, not at our
+// release.
+cl_mem CreateInHugePages(cl_context context, uint64_t bytes, cl_int* code) {
+  void* const memory = std::aligned_alloc(kHugePage, bytes);
+  if (memory == nullptr) {
+    *code = CL_MEM_OBJECT_ALLOCATION_FAILURE;
+    return nullptr;
+  }
+  ::madvise(memory, bytes, MADV_HUGEPAGE);  // a wish
+  cl_mem handle =
+      clCreateBuffer(context, CL_MEM_READ_WRITE | CL_MEM_USE_HOST_PTR, bytes, memory, code);
+  if (*code != CL_SUCCESS) {
+    std::free(memory);
+    return nullptr;
+  }
+  *code = clSetMemObjectDestructorCallback(handle, FreeHostMemory, memory);
+  if (*code != CL_SUCCESS) {
+    clReleaseMemObject(handle);
+    std::free(memory);
+    return nullptr;
+  }
+  return handle;
 }
 
 }  // namespace
@@ -63,10 +94,15 @@ BufferPool::Memory BufferPool::Take(uint64_t bytes) {
 
 cl_mem BufferPool::Create(uint64_t capacity, uint64_t bytes) {
   cl_int code = CL_SUCCESS;
-  cl_mem handle = clCreateBuffer(options_.context, options_.flags, capacity, nullptr, &code);
+  const auto create = [&] {
+    return options_.huge_pages && capacity >= kHugePage
+               ? CreateInHugePages(options_.context, capacity, &code)
+               : clCreateBuffer(options_.context, options_.flags, capacity, nullptr, &code);
+  };
+  cl_mem handle = create();
   if (IsOutOfMemory(code) && stats_.cached > 0) {
     ReleaseCached(0);
-    handle = clCreateBuffer(options_.context, options_.flags, capacity, nullptr, &code);
+    handle = create();
   }
   if (IsOutOfMemory(code)) {
     throw Error(Status::kOomDevice,

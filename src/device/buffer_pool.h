@@ -23,6 +23,7 @@ class BufferPool {
   struct Options {
     cl_context context = nullptr;
     cl_mem_flags flags = CL_MEM_READ_WRITE;
+    bool huge_pages = false;  // large buffers in host memory that asks for them: for CPU devices
     uint64_t max_alloc_bytes = 0;
     uint64_t limit = 0;
     uint64_t cache_limit = 0;  // bytes kept for reuse at most

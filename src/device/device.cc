@@ -75,6 +75,7 @@ void Device::Init(const DeviceOptions& options) {
   pool.context = context_.get();
   // Host memory is the device's own there, so that mapping copies nothing.
   pool.flags = CL_MEM_READ_WRITE | (info_.unified_memory ? CL_MEM_ALLOC_HOST_PTR : 0);
+  pool.huge_pages = info_.type == DeviceType::kCpu;
   pool.max_alloc_bytes = info_.max_alloc_bytes;
   pool.limit = options.memory_limit != 0 ? options.memory_limit : DefaultMemoryLimit(info_);
   pool.cache_limit = kCacheLimit;
@@ -150,9 +151,11 @@ void Device::RunErased(const std::function<void()>& work) {
 
 Buffer Device::Allocate(uint64_t bytes) {
   CheckProcess();
+  const auto block = std::make_shared<Buffer::Block>(shared_from_this(), bytes);
   const BufferPool::Memory memory = pool_->Take(std::max<uint64_t>(bytes, 1));
-  return Buffer(std::make_shared<const Buffer::Block>(shared_from_this(), memory.handle, bytes,
-                                                      memory.capacity));
+  block->handle = memory.handle;
+  block->capacity = memory.capacity;
+  return Buffer(block);
 }
 
 void Device::Retire(ClKernel kernel) {

@@ -3,6 +3,7 @@
 // served.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <exception>
@@ -35,9 +36,11 @@ class SubmissionThread {
     bool done = false;
   };
   void Loop();
+  void AwaitBriefly() const;
 
   std::mutex mutex_;
   std::condition_variable wake_;
+  std::atomic<bool> pending_{false};  // there is a job, or the end
   std::deque<Job*> jobs_;
   bool stopping_ = false;
   std::thread thread_;
