@@ -1,0 +1,101 @@
+#include "tokenizer/added_tokens.h"
+
+#include <algorithm>
+
+#include "tokenizer/unicode.h"
+#include "util/utf8.h"
+
+namespace inference {
+
+namespace {
+
+// The first byte of the code point that ends before `at`; at > 0.
+size_t PreviousChar(std::string_view text, size_t at) {
+  do {
+    --at;
+  } while (at > 0 && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80);
+  return at;
+}
+
+bool TouchesWord(std::string_view text, size_t begin, size_t end) {
+  if (begin > 0 && IsWordChar(DecodeUtf8(text, PreviousChar(text, begin)).code_point)) return true;
+  return end < text.size() && IsWordChar(DecodeUtf8(text, end).code_point);
+}
+
+size_t SkipSpacesBack(std::string_view text, size_t at, size_t limit) {
+  while (at > limit) {
+    const size_t previous = PreviousChar(text, at);
+    if (!IsWhiteSpace(DecodeUtf8(text, previous).code_point)) break;
+    at = previous;
+  }
+  return std::max(at, limit);
+}
+
+size_t SkipSpaces(std::string_view text, size_t at) {
+  while (at < text.size()) {
+    const Utf8Char c = DecodeUtf8(text, at);
+    if (!IsWhiteSpace(c.code_point)) break;
+    at += c.length;
+  }
+  return at;
+}
+
+}  // namespace
+
+void AddedTokenMatcher::Add(const AddedToken& token) {
+  uint32_t node = 0;
+  for (size_t i = 0; i < token.content.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(token.content[i]);
+    const uint64_t key = (uint64_t{node} << 8) | byte;
+    const uint64_t* next = edges_.Find(key);
+    if (next != nullptr) {
+      node = static_cast<uint32_t>(*next);
+      continue;
+    }
+    const auto made = static_cast<uint32_t>(token_at_.size());
+    token_at_.push_back(0);
+    edges_.Set(key, made);
+    if (i == 0) roots_[byte] = made;
+    node = made;
+  }
+  tokens_.push_back(token);
+  token_at_[node] = static_cast<uint32_t>(tokens_.size());
+}
+
+const AddedToken* AddedTokenMatcher::FindLongest(std::string_view text, size_t at) const {
+  uint32_t node = roots_[static_cast<unsigned char>(text[at])];
+  uint32_t best = 0;
+  while (node != 0) {
+    if (token_at_[node] != 0) best = token_at_[node];
+    if (++at >= text.size()) break;
+    const uint64_t* next =
+        edges_.Find((uint64_t{node} << 8) | static_cast<unsigned char>(text[at]));
+    node = next == nullptr ? 0 : static_cast<uint32_t>(*next);
+  }
+  return best == 0 ? nullptr : &tokens_[best - 1];
+}
+
+void AddedTokenMatcher::FindAll(std::string_view text, bool parse_special,
+                                std::vector<Match>& out) const {
+  out.clear();
+  size_t free = 0;  // where the text that no match has taken begins
+  for (size_t at = 0; at < text.size();) {
+    const AddedToken* token = FindLongest(text, at);
+    if (token == nullptr) {
+      ++at;
+      continue;
+    }
+    size_t begin = at;
+    size_t end = at + token->content.size();
+    at = end;
+    if (token->special && !parse_special) continue;
+    if (token->single_word && TouchesWord(text, begin, end)) continue;
+    if (token->lstrip) begin = SkipSpacesBack(text, begin, std::min(begin, free));
+    if (token->rstrip) end = SkipSpaces(text, end);
+    out.push_back({begin, end, token->id});
+    free = end;
+    at = std::max(at, free);
+  }
+}
+
+}  // namespace inference

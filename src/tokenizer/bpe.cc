@@ -1,0 +1,154 @@
+#include "tokenizer/bpe.h"
+
+#include <algorithm>
+
+#include "util/error.h"
+#include "util/utf8.h"
+
+namespace inference {
+
+namespace {
+
+constexpr uint32_t kCharTable = 0x3000;  // Latin to CJK punctuation, with U+2581 and U+0100..
+constexpr uint32_t kNone = ~uint32_t{0};
+
+bool Later(const BpeScratch::Candidate& a, const BpeScratch::Candidate& b) {
+  return a.order > b.order;
+}
+
+}  // namespace
+
+Bpe::Bpe(std::shared_ptr<const Vocabulary> vocabulary, const BpeOptions& options)
+    : vocabulary_(std::move(vocabulary)), options_(options), char_ids_(kCharTable, -1) {
+  for (uint32_t c = 0; c < kCharTable; ++c) {
+    std::string text;
+    AppendUtf8(text, c);
+    char_ids_[c] = vocabulary_->Find(text).value_or(-1);
+  }
+  if (!options_.byte_fallback) return;
+  byte_ids_.assign(256, -1);
+  for (int byte = 0; byte < 256; ++byte) {
+    byte_ids_[static_cast<size_t>(byte)] =
+        vocabulary_->Find(fmt::format("<0x{:02X}>", byte)).value_or(-1);
+  }
+}
+
+void Bpe::AddMerge(int32_t left, int32_t right, uint32_t rank, int32_t merged) {
+  Require(static_cast<int64_t>(merges_.size()) < kMaxMerges, Status::kLimit,
+          "{}: more than {} merges", vocabulary_->name(), kMaxMerges);
+  merges_.Set(FlatMap64::PairKey(left, right),
+              (uint64_t{rank} << 32) | static_cast<uint32_t>(merged));
+}
+
+void Bpe::AddMerge(std::string_view left, std::string_view right, uint32_t rank) {
+  const auto find = [&](std::string_view text, std::string_view role) {
+    const std::optional<int32_t> id = vocabulary_->Find(text);
+    Require(id.has_value(), Status::kFormat,
+            "{}: merge #{}: {} + {}: the {} is not in the vocabulary", vocabulary_->name(), rank,
+            Quote(left), Quote(right), role);
+    return *id;
+  };
+  Require(!left.empty() && !right.empty(), Status::kFormat, "{}: merge #{}: {} + {}: an empty half",
+          vocabulary_->name(), rank, Quote(left), Quote(right));
+  const int32_t left_id = find(left, "left half");
+  const int32_t right_id = find(right, "right half");
+  std::string whole;
+  whole.reserve(left.size() + right.size());
+  whole.append(left).append(right);
+  AddMerge(left_id, right_id, rank, find(whole, "whole"));
+}
+
+void Bpe::Encode(std::string_view word, BpeScratch& scratch, std::vector<int32_t>& out) const {
+  if (word.empty()) return;
+  if (options_.ignore_merges) {
+    if (const std::optional<int32_t> id = vocabulary_->Find(word)) {
+      out.push_back(*id);
+      return;
+    }
+  }
+  Split(word, scratch);
+  if (scratch.symbols.size() > 1) Merge(scratch);
+  for (const BpeScratch::Symbol& symbol : scratch.symbols) {
+    if (symbol.id >= 0) out.push_back(symbol.id);
+  }
+}
+
+// One symbol a character.
+void Bpe::Split(std::string_view word, BpeScratch& scratch) const {
+  std::vector<BpeScratch::Symbol>& symbols = scratch.symbols;
+  symbols.clear();
+  bool after_unk = false;
+  for (size_t at = 0; at < word.size();) {
+    const Utf8Char c = DecodeUtf8(word, at);
+    const std::string_view character = word.substr(at, c.length);
+    at += c.length;
+    const int32_t id = c.code_point < kCharTable ? char_ids_[c.code_point]
+                                                 : vocabulary_->Find(character).value_or(-1);
+    if (id >= 0) {
+      symbols.push_back({id, 0, 0});
+    } else if (!AppendBytes(character, scratch)) {
+      if (options_.unk_id >= 0 && !(after_unk && options_.fuse_unk)) {
+        symbols.push_back({options_.unk_id, 0, 0});
+      }
+      after_unk = true;
+      continue;
+    }
+    after_unk = false;
+  }
+  const auto count = static_cast<uint32_t>(symbols.size());
+  for (uint32_t i = 0; i < count; ++i) {
+    symbols[i].previous = i == 0 ? kNone : i - 1;
+    symbols[i].next = i + 1 == count ? kNone : i + 1;
+  }
+}
+
+// False where byte fallback is off or one of the bytes has no token.
+bool Bpe::AppendBytes(std::string_view character, BpeScratch& scratch) const {
+  if (byte_ids_.empty()) return false;
+  const auto id_of = [&](char c) { return byte_ids_[static_cast<unsigned char>(c)]; };
+  for (const char c : character) {
+    if (id_of(c) < 0) return false;
+  }
+  for (const char c : character) scratch.symbols.push_back({id_of(c), 0, 0});
+  return true;
+}
+
+// Pushes the pair that begins at `left` where a rule merges it. The caller restores the heap.
+void Bpe::Queue(uint32_t left, BpeScratch& scratch) const {
+  const BpeScratch::Symbol& symbol = scratch.symbols[left];
+  if (symbol.next == kNone) return;
+  const int32_t right_id = scratch.symbols[symbol.next].id;
+  const uint64_t* rule = merges_.Find(FlatMap64::PairKey(symbol.id, right_id));
+  if (rule == nullptr) return;
+  const auto merged = static_cast<int32_t>(*rule & 0xFFFFFFFF);
+  scratch.heap.push_back({(*rule & ~uint64_t{0xFFFFFFFF}) | left, symbol.id, right_id, merged});
+}
+
+void Bpe::Merge(BpeScratch& scratch) const {
+  std::vector<BpeScratch::Symbol>& symbols = scratch.symbols;
+  std::vector<BpeScratch::Candidate>& heap = scratch.heap;
+  heap.clear();
+  for (uint32_t i = 0; i + 1 < symbols.size(); ++i) Queue(i, scratch);
+  std::make_heap(heap.begin(), heap.end(), Later);
+  while (!heap.empty()) {
+    const BpeScratch::Candidate best = heap.front();
+    std::pop_heap(heap.begin(), heap.end(), Later);
+    heap.pop_back();
+    const auto at = static_cast<uint32_t>(best.order & 0xFFFFFFFF);
+    BpeScratch::Symbol& left = symbols[at];
+    if (left.id != best.left || left.next == kNone || symbols[left.next].id != best.right) continue;
+    BpeScratch::Symbol& right = symbols[left.next];
+    left.id = best.merged;
+    right.id = -1;
+    left.next = right.next;
+    if (right.next != kNone) symbols[right.next].previous = at;
+    for (const uint32_t from : {left.previous, at}) {
+      if (from == kNone) continue;
+      const size_t before = heap.size();
+      Queue(from, scratch);
+      if (heap.size() > before) std::push_heap(heap.begin(), heap.end(), Later);
+    }
+  }
+}
+
+}  // namespace inference

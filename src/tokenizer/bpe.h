@@ -1,0 +1,67 @@
+// Byte-pair encoding of one word: the lowest-ranked pair first, leftmost among equals (Sennrich et
+// al. 2016), through a heap over a linked list: O(n log n) for a word of n characters.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tokenizer/flat_map.h"
+#include "tokenizer/vocabulary.h"
+
+namespace inference {
+
+struct BpeOptions {
+  bool byte_fallback = false;  // a character outside the vocabulary becomes <0xXX> tokens
+  bool ignore_merges = false;  // a word that is a token stays one
+  bool fuse_unk = false;       // unknown characters in a row become one unknown token
+  int32_t unk_id = -1;         // -1: none, unknown characters are dropped as Hugging Face does
+};
+
+// What one thread needs while it encodes; contents mean nothing between calls.
+struct BpeScratch {
+  struct Symbol {
+    int32_t id;  // -1: merged into the one before
+    uint32_t previous;
+    uint32_t next;
+  };
+  struct Candidate {
+    uint64_t order;  // rank << 32 | position of the left symbol: the smallest is merged first
+    int32_t left;    // ids when it was queued; stale where the symbols changed since
+    int32_t right;
+    int32_t merged;
+  };
+  std::vector<Symbol> symbols;
+  std::vector<Candidate> heap;
+};
+
+class Bpe {  // immutable after the last AddMerge, thread-safe
+ public:
+  static constexpr int64_t kMaxMerges = int64_t{1} << 23;
+
+  Bpe(std::shared_ptr<const Vocabulary> vocabulary, const BpeOptions& options);
+
+  // Ids in range; of two rules for one pair the later one holds, as in Hugging Face.
+  void AddMerge(int32_t left, int32_t right, uint32_t rank, int32_t merged);
+  // The rule "left right"; FORMAT naming merge #rank where a half or the whole is no token.
+  void AddMerge(std::string_view left, std::string_view right, uint32_t rank);
+
+  // Appends the ids of `word` (valid UTF-8, characters of the vocabulary's alphabet).
+  void Encode(std::string_view word, BpeScratch& scratch, std::vector<int32_t>& out) const;
+
+ private:
+  void Split(std::string_view word, BpeScratch& scratch) const;
+  bool AppendBytes(std::string_view character, BpeScratch& scratch) const;
+  void Queue(uint32_t left, BpeScratch& scratch) const;
+  void Merge(BpeScratch& scratch) const;
+
+  std::shared_ptr<const Vocabulary> vocabulary_;
+  BpeOptions options_;
+  FlatMap64 merges_;               // PairKey(left, right) -> rank << 32 | merged
+  std::vector<int32_t> char_ids_;  // ids of the characters below kCharTable, -1: none
+  std::vector<int32_t> byte_ids_;  // ids of <0x00>..<0xFF>, -1: none
+};
+
+}  // namespace inference

@@ -1,0 +1,54 @@
+// The parts of tokenizer.json, each from its Json. What is not supported is UNSUPPORTED, naming
+// file and part. Used inside src/tokenizer only.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "formats/json.h"
+#include "tokenizer/decode.h"
+#include "tokenizer/normalize.h"
+#include "tokenizer/pretokenize.h"
+#include "tokenizer/vocabulary.h"
+
+namespace inference {
+
+// Each takes the field of that name of the root; null is nothing.
+std::vector<NormalizerStep> ParseNormalizer(const Json& json, const std::string& file);
+std::vector<PreTokenizerStep> ParsePreTokenizer(const Json& json, const std::string& file);
+std::vector<DecoderStep> ParseDecoder(const Json& json, const std::string& file);
+
+// The ids that a post-processor puts around a text.
+struct SpecialFrame {
+  std::vector<int32_t> prefix;
+  std::vector<int32_t> suffix;
+};
+SpecialFrame ParsePostProcessor(const Json& json, const Vocabulary& vocabulary,
+                                const std::string& file);
+
+// "pattern": {"String": ...} or {"Regex": ...}, of splits and replacements.
+struct PatternField {
+  bool is_regex = false;
+  std::string text;
+};
+PatternField ParsePattern(const JsonFields& step);
+
+// Replace, as a normalizer and as a decoder.
+Replacement ParseReplacement(const JsonFields& step);
+
+// Calls `visit` for the step or, in order, for those of a Sequence (its list is the field `list`).
+template <typename Visit>
+void ForEachStep(const Json& json, const std::string& name, const char* list, Visit visit) {
+  if (json.is_null()) return;
+  const JsonFields step(json, name);
+  const std::string type = step.GetString("type");
+  if (type != "Sequence") return visit(step, type);
+  const Json* parts = step.FindArray(list);
+  if (parts == nullptr) return;
+  for (size_t i = 0; i < parts->size(); ++i) {
+    ForEachStep((*parts)[i], name + "[" + std::to_string(i) + "]", list, visit);
+  }
+}
+
+}  // namespace inference

@@ -1,0 +1,81 @@
+#include "tokenizer/normalize.h"
+
+#include "tokenizer/unicode.h"
+#include "util/utf8.h"
+
+namespace inference {
+
+namespace {
+
+std::string_view StripSpaces(std::string_view text, bool left, bool right) {
+  size_t begin = 0;
+  size_t end = 0;  // after the last character that stays
+  bool leading = true;
+  for (size_t at = 0; at < text.size();) {
+    const Utf8Char c = DecodeUtf8(text, at);
+    at += c.length;
+    const bool space = IsWhiteSpace(c.code_point);
+    if (leading && space) begin = at;
+    if (!space) {
+      leading = false;
+      end = at;
+    }
+  }
+  if (!left) begin = 0;
+  if (!right) end = text.size();
+  return begin < end ? text.substr(begin, end - begin) : std::string_view();
+}
+
+}  // namespace
+
+Replacement::Replacement(std::string pattern, std::string content)
+    : pattern_(std::move(pattern)), content_(std::move(content)) {}
+
+Replacement::Replacement(Regex pattern, std::string content)
+    : regex_(std::move(pattern)), content_(std::move(content)) {}
+
+std::string Replacement::Apply(std::string_view text, RegexScratch& scratch) const {
+  std::string out;
+  out.reserve(text.size());
+  size_t at = 0;
+  if (regex_) {
+    std::vector<TextRange> matches;
+    regex_->FindAll(text, scratch, matches);
+    for (const TextRange& match : matches) {
+      out.append(text, at, match.begin - at).append(content_);
+      at = match.end;
+    }
+  } else {
+    for (size_t found; (found = text.find(pattern_, at)) != std::string_view::npos;) {
+      out.append(text, at, found - at).append(content_);
+      at = found + pattern_.size();
+    }
+  }
+  return out.append(text, at);
+}
+
+std::string Normalizer::Apply(std::string_view text, RegexScratch& scratch) const {
+  std::string out(text);
+  for (const NormalizerStep& step : steps_) {
+    switch (step.kind) {
+      case NormalizerStep::Kind::kUnicode:
+        out = ToUnicodeForm(out, step.form);
+        break;
+      case NormalizerStep::Kind::kLowercase:
+        out = ToLowercase(out);
+        break;
+      case NormalizerStep::Kind::kReplace:
+        out = step.replacement->Apply(out, scratch);
+        break;
+      case NormalizerStep::Kind::kPrepend:
+        if (!out.empty()) out.insert(0, step.prefix);
+        break;
+      case NormalizerStep::Kind::kStrip:
+        out = std::string(StripSpaces(out, step.strip_left, step.strip_right));
+        break;
+    }
+  }
+  return out;
+}
+
+}  // namespace inference

@@ -1,0 +1,55 @@
+// Text changes before splitting: the normalizers of tokenizer.json.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tokenizer/regex.h"
+
+namespace inference {
+
+// Replaces every match of a string or a regular expression. Also a decoder step.
+class Replacement {
+ public:
+  Replacement(std::string pattern, std::string content);  // pattern not empty
+  Replacement(Regex pattern, std::string content);
+
+  std::string Apply(std::string_view text, RegexScratch& scratch) const;
+  bool is_regex() const { return regex_.has_value(); }
+  const std::string& pattern() const { return pattern_; }  // "" for a regular expression
+
+ private:
+  std::string pattern_;
+  std::optional<Regex> regex_;
+  std::string content_;
+};
+
+enum class UnicodeForm { kNfc, kNfd, kNfkc, kNfkd };
+
+// `text` (valid UTF-8) in a normal form of UAX #15; linear in its length.
+std::string ToUnicodeForm(std::string_view text, UnicodeForm form);
+std::string ToLowercase(std::string_view text);  // one code point at a time, without context
+
+struct NormalizerStep {
+  enum class Kind { kUnicode, kLowercase, kReplace, kPrepend, kStrip };
+  Kind kind = Kind::kLowercase;
+  UnicodeForm form = UnicodeForm::kNfc;    // kUnicode
+  std::optional<Replacement> replacement;  // kReplace
+  std::string prefix;                      // kPrepend: only before a text that is not empty
+  bool strip_left = false;                 // kStrip: white space
+  bool strip_right = false;
+};
+
+class Normalizer {  // immutable, thread-safe
+ public:
+  explicit Normalizer(std::vector<NormalizerStep> steps = {}) : steps_(std::move(steps)) {}
+  bool empty() const { return steps_.empty(); }
+  std::string Apply(std::string_view text, RegexScratch& scratch) const;
+
+ private:
+  std::vector<NormalizerStep> steps_;
+};
+
+}  // namespace inference

@@ -1,0 +1,50 @@
+// Regular expressions of tokenizers: written for Oniguruma, run by PCRE2 with JIT.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace inference {
+
+struct TextRange {
+  size_t begin;  // bytes
+  size_t end;
+  bool operator==(const TextRange&) const = default;
+};
+
+// What one thread needs while it matches; works with every Regex.
+class RegexScratch {
+ public:
+  RegexScratch();
+  RegexScratch(const RegexScratch&) = delete;
+  RegexScratch& operator=(const RegexScratch&) = delete;
+  ~RegexScratch();
+
+ private:
+  friend class Regex;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+class Regex {  // immutable, thread-safe
+ public:
+  // `name` (file and part) begins every message. FORMAT for a bad pattern, UNSUPPORTED for syntax
+  // that the two engines read differently.
+  Regex(std::string_view pattern, std::string name);
+
+  // Every match in order, none overlapping; an empty match counts unless it touches the one before.
+  // `text` must be valid UTF-8. LIMIT where a match needs too many steps.
+  void FindAll(std::string_view text, RegexScratch& scratch, std::vector<TextRange>& out) const;
+
+ private:
+  std::string name_;
+  std::shared_ptr<const void> code_;  // pcre2_code
+};
+
+// `pattern` in PCRE2's syntax, with the meaning Oniguruma gives it; see Regex for the errors.
+std::string TranslatePattern(std::string_view pattern, std::string_view name);
+
+}  // namespace inference

@@ -1,0 +1,183 @@
+// tokenizer.json of Hugging Face tokenizers, and the small files beside it.
+#include <algorithm>
+
+#include "tokenizer/json_parts.h"
+#include "tokenizer/tokenizer.h"
+#include "tokenizer/tokenizer_parts.h"
+#include "tokenizer/tokenizer_scan.h"
+#include "util/error.h"
+#include "util/file.h"
+
+namespace inference {
+
+namespace {
+
+constexpr uint64_t kMaxTokenizerBytes = uint64_t{256} << 20;
+constexpr uint64_t kMaxConfigBytes = uint64_t{16} << 20;
+constexpr size_t kMaxAddedTokens = 1 << 20;
+constexpr size_t kMaxEndIds = 4096;
+
+const Json& FieldOf(const Json& root, const char* key) {
+  static const Json nothing;
+  const auto at = root.find(key);
+  return at == root.end() ? nothing : *at;
+}
+
+class FolderLoader {
+ public:
+  explicit FolderLoader(const std::string& folder)
+      : folder_(folder),
+        file_(folder + "/tokenizer.json"),
+        parts_(std::make_unique<TokenizerParts>()) {}
+
+  std::shared_ptr<const Tokenizer> Load() {
+    const std::string text = ReadTextFile(file_, kMaxTokenizerBytes);
+    TokenizerScan scan = ScanTokenizerJson(text, file_);
+    const JsonFields root(scan.rest, file_);
+    const std::optional<JsonFields> model = root.FindObject("model");
+    Require(model.has_value(), Status::kFormat, "{}: model: is missing, expected an object", file_);
+    CheckModel(*model, scan);
+    std::vector<AddedToken> added = ReadAddedTokens(root, *scan.vocabulary);
+    scan.vocabulary->Finish();
+    parts_->vocabulary = scan.vocabulary;
+    parts_->special.assign(static_cast<size_t>(scan.vocabulary->size()), false);
+    LoadBpe(*model, scan);
+    parts_->normalizer = Normalizer(ParseNormalizer(FieldOf(scan.rest, "normalizer"), file_));
+    parts_->pre_tokenizer =
+        PreTokenizer(ParsePreTokenizer(FieldOf(scan.rest, "pre_tokenizer"), file_));
+    parts_->decoder = std::make_unique<Decoder>(ParseDecoder(FieldOf(scan.rest, "decoder"), file_),
+                                                file_ + ": decoder");
+    SpecialFrame frame =
+        ParsePostProcessor(FieldOf(scan.rest, "post_processor"), *parts_->vocabulary, file_);
+    parts_->prefix = std::move(frame.prefix);
+    parts_->suffix = std::move(frame.suffix);
+    AddTokens(added, *parts_);
+    ReadSmallFiles();
+    FinishEndIds(*parts_);
+    return std::make_shared<const Tokenizer>(std::move(parts_));
+  }
+
+ private:
+  void CheckModel(const JsonFields& model, const TokenizerScan& scan) const {
+    // Files older than the field "type" hold BPE where there are merges.
+    const std::string type = model.FindString("type").value_or(scan.has_merges ? "BPE" : "");
+    Require(type == "BPE", Status::kUnsupported, "{}: type {} is not supported, expected 'BPE'",
+            model.name(), Quote(type));
+    Require(scan.has_vocabulary, Status::kFormat, "{}: vocab: is missing, expected an object",
+            model.name());
+    Require(scan.has_merges, Status::kFormat, "{}: merges: is missing, expected an array",
+            model.name());
+    Require(model.FindFloat("dropout", 0, 1).value_or(0) == 0, Status::kUnsupported,
+            "{}: dropout is not supported", model.name());
+    for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
+      const std::string text = model.FindString(key).value_or("");
+      Require(text.empty(), Status::kUnsupported, "{}: {} {} is not supported, expected none",
+              model.name(), key, Quote(text));
+    }
+  }
+
+  // Also puts them into the vocabulary.
+  std::vector<AddedToken> ReadAddedTokens(const JsonFields& root, Vocabulary& vocabulary) const {
+    std::vector<AddedToken> tokens;
+    const Json* list = root.FindArray("added_tokens");
+    if (list == nullptr) return tokens;
+    Require(list->size() <= kMaxAddedTokens, Status::kLimit,
+            "{}: added_tokens: has {} elements, expected at most {}", file_, list->size(),
+            kMaxAddedTokens);
+    for (size_t i = 0; i < list->size(); ++i) {
+      const JsonFields fields((*list)[i], fmt::format("{}: added_tokens[{}]", file_, i));
+      AddedToken token;
+      token.content = fields.GetString("content");
+      Require(!token.content.empty() && token.content.size() <= kMaxAddedTokenBytes,
+              token.content.empty() ? Status::kFormat : Status::kLimit,
+              "{}: content: has {} bytes, expected 1..{}", fields.name(), token.content.size(),
+              kMaxAddedTokenBytes);
+      token.id = static_cast<int32_t>(fields.GetInt("id", 0, Vocabulary::kMaxTokens - 1));
+      token.special = fields.FindBool("special").value_or(false);
+      token.lstrip = fields.FindBool("lstrip").value_or(false);
+      token.rstrip = fields.FindBool("rstrip").value_or(false);
+      token.normalized = fields.FindBool("normalized").value_or(!token.special);
+      token.single_word = fields.FindBool("single_word").value_or(false);
+      vocabulary.Add(token.content, token.id);
+      tokens.push_back(std::move(token));
+    }
+    return tokens;
+  }
+
+  void LoadBpe(const JsonFields& model, const TokenizerScan& scan) {
+    BpeOptions options;
+    options.byte_fallback = model.FindBool("byte_fallback").value_or(false);
+    options.ignore_merges = model.FindBool("ignore_merges").value_or(false);
+    options.fuse_unk = model.FindBool("fuse_unk").value_or(false);
+    if (const std::optional<std::string> unk = model.FindString("unk_token")) {
+      options.unk_id = RequireToken(*unk, model.name() + ": unk_token");
+    }
+    parts_->bpe = std::make_unique<Bpe>(parts_->vocabulary, options);
+    const std::string_view texts = scan.merge_texts;
+    uint32_t rank = 0;
+    for (const TokenizerScan::Merge& merge : scan.merges) {
+      parts_->bpe->AddMerge(texts.substr(merge.offset, merge.left),
+                            texts.substr(merge.offset + merge.left, merge.right), rank++);
+    }
+  }
+
+  int32_t RequireToken(std::string_view text, const std::string& name) const {
+    const std::optional<int32_t> id = parts_->vocabulary->Find(text);
+    Require(id.has_value(), Status::kFormat, "{}: {} is not in the vocabulary", name, Quote(text));
+    return *id;
+  }
+
+  // The later file wins for bos and eos; every eos id ends a text.
+  void ReadSmallFiles() {
+    for (const char* name : {"special_tokens_map.json", "tokenizer_config.json"}) {
+      const std::string path = folder_ + "/" + name;
+      if (!FileExists(path)) continue;
+      const Json json = ReadJsonFile(path, kMaxConfigBytes);
+      const JsonFields fields(json, path);
+      ReadTokenField(fields, "bos_token", parts_->bos);
+      ReadTokenField(fields, "eos_token", parts_->eos);
+    }
+    ReadGenerationConfig(folder_ + "/generation_config.json");
+  }
+
+  // A token as its text or as {"content": text}.
+  void ReadTokenField(const JsonFields& fields, const char* key,
+                      std::optional<int32_t>& out) const {
+    if (!fields.Has(key)) return;
+    const Json& value = fields.json().at(key);
+    const std::string text =
+        value.is_object() ? JsonFields(value, fields.name() + ": " + key).GetString("content")
+                          : fields.GetString(key);
+    if (!text.empty()) out = RequireToken(text, fields.name() + ": " + key);
+  }
+
+  // eos_token_id is an id or a list of ids; ids past the vocabulary (padding rows) end nothing.
+  void ReadGenerationConfig(const std::string& path) {
+    if (!FileExists(path)) return;
+    const Json json = ReadJsonFile(path, kMaxConfigBytes);
+    const JsonFields fields(json, path);
+    if (!fields.Has("eos_token_id")) return;
+    const Json& value = json.at("eos_token_id");
+    const Json list = value.is_array() ? value : Json::array({value});
+    Require(list.size() <= kMaxEndIds, Status::kLimit,
+            "{}: eos_token_id: has {} ids, expected at most {}", path, list.size(), kMaxEndIds);
+    for (const Json& id : list) {
+      Require(id.is_number_unsigned() && id.get<uint64_t>() <= INT32_MAX, Status::kFormat,
+              "{}: eos_token_id: has {}, expected token ids", path, Quote(id.dump()));
+      const auto number = static_cast<int32_t>(id.get<uint64_t>());
+      if (parts_->vocabulary->Has(number)) parts_->end_ids.push_back(number);
+    }
+  }
+
+  const std::string& folder_;
+  std::string file_;
+  std::unique_ptr<TokenizerParts> parts_;
+};
+
+}  // namespace
+
+std::shared_ptr<const Tokenizer> LoadTokenizerFolder(const std::string& folder) {
+  return FolderLoader(folder).Load();
+}
+
+}  // namespace inference
