@@ -1,0 +1,225 @@
+package inference_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"libinference.dev/inference"
+)
+
+func TestGenerateMatchesReference(t *testing.T) {
+	model := tinyModel(t)
+	tokenizer := tokenizerOf(t, model)
+	for _, want := range loadGolden(t).Generate {
+		session := newSession(t, model)
+		var result inference.Result
+		ids, text := answer(t, session, inference.Text(want.Prompt), inference.WithMaxTokens(len(want.IDs)),
+			inference.WithIgnoreEnd(), inference.WithResult(&result))
+		if !slices.Equal(ids, want.IDs) {
+			t.Errorf("%q: ids are %v, want %v", want.Prompt, ids, want.IDs)
+		}
+		if decoded, err := tokenizer.Decode(ids, inference.SkipSpecial); err != nil || decoded != text {
+			t.Errorf("%q: streamed %q, decoded %q (%v)", want.Prompt, text, decoded, err)
+		}
+		if result.Finish != inference.FinishLength || result.GeneratedTokens != uint64(len(ids)) {
+			t.Errorf("%q: finish %v after %d tokens, want length after %d",
+				want.Prompt, result.Finish, result.GeneratedTokens, len(ids))
+		}
+		if want := int(result.PromptTokens) + len(ids) - 1; session.Len() != want {
+			t.Errorf("session holds %d tokens, want %d", session.Len(), want)
+		}
+	}
+}
+
+func TestTokensPromptEqualsText(t *testing.T) {
+	model, want := tinyModel(t), loadGolden(t)
+	ids, _ := answer(t, newSession(t, model), inference.Tokens(want.Prompts[0].IDs),
+		inference.WithMaxTokens(8), inference.WithIgnoreEnd())
+	if !slices.Equal(ids, want.Generate[0].IDs[:8]) {
+		t.Errorf("ids are %v, want %v", ids, want.Generate[0].IDs[:8])
+	}
+}
+
+func TestSmolLM2AnswersChat(t *testing.T) {
+	model := smolLM2(t)
+	chat, err := tokenizerOf(t, model).NewChat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer chat.Close()
+	if err := chat.Add("user", "What is the capital of France?"); err != nil {
+		t.Fatal(err)
+	}
+	var result inference.Result
+	_, text := answer(t, newSession(t, model), chat, inference.WithResult(&result))
+	if text != "The capital of France is Paris." || result.Finish != inference.FinishEnd {
+		t.Errorf("answer is %q (%v)", text, result.Finish)
+	}
+}
+
+func TestSeedFixesTheText(t *testing.T) {
+	model := tinyModel(t)
+	draw := func(seed uint64) []int32 {
+		ids, _ := answer(t, newSession(t, model), inference.Text("Once"), inference.WithMaxTokens(16),
+			inference.WithTemperature(1.5), inference.WithTopK(100), inference.WithTopP(0.99), inference.WithMinP(0.001),
+			inference.WithRepeatPenalty(1.1), inference.WithSeed(seed), inference.WithIgnoreEnd())
+		return ids
+	}
+	if first := draw(1); !slices.Equal(first, draw(1)) || slices.Equal(first, draw(2)) {
+		t.Error("the same seed must give the same text, another seed another one")
+	}
+}
+
+func TestCancelStopsWithinOneStep(t *testing.T) {
+	session := newSession(t, tinyModel(t))
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var result inference.Result
+	count, last := 0, error(nil)
+	for _, err := range session.Generate(ctx, inference.Text("Once"), inference.WithMaxTokens(200),
+		inference.WithIgnoreEnd(), inference.WithResult(&result)) {
+		if last = err; err != nil {
+			break
+		}
+		if count++; count == 5 {
+			cancel()
+		}
+	}
+	if !errors.Is(last, inference.ErrCancelled) || !errors.Is(last, context.Canceled) {
+		t.Errorf("error is %v, want one that is both ErrCancelled and context.Canceled", last)
+	}
+	if count != 5 || result.Finish != inference.FinishCancelled {
+		t.Errorf("%d tokens, finish %v; want 5, cancelled", count, result.Finish)
+	}
+	if want := int(result.PromptTokens) + 4; session.Len() < want || session.Len() > want+1 {
+		t.Errorf("session holds %d tokens, want %d or one more", session.Len(), want)
+	}
+	if ids, _ := answer(t, session, inference.Text(" upon"), inference.WithMaxTokens(3), inference.WithIgnoreEnd()); len(ids) != 3 {
+		t.Errorf("after the cancel the session gave %d tokens, want 3", len(ids))
+	}
+}
+
+func TestCancelFromAnotherGoroutine(t *testing.T) {
+	session := newSession(t, tinyModel(t))
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	started := make(chan struct{})
+	go func() {
+		<-started
+		cancel(errors.New("the user left"))
+	}()
+	once, last := sync.Once{}, error(nil)
+	for _, err := range session.Generate(ctx, inference.Text("Once"), inference.WithMaxTokens(250), inference.WithIgnoreEnd()) {
+		last = err
+		once.Do(func() { close(started); <-ctx.Done() })
+	}
+	if !errors.Is(last, context.Canceled) {
+		t.Errorf("error is %v, want context.Canceled", last)
+	}
+}
+
+func TestEndedContextRunsNothing(t *testing.T) {
+	session := newSession(t, tinyModel(t))
+	ctx, cancel := context.WithTimeout(context.Background(), 0)
+	defer cancel()
+	for token, err := range session.Generate(ctx, inference.Text("Once")) {
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, inference.ErrCancelled) {
+			t.Errorf("got %v, %v; want DeadlineExceeded", token, err)
+		}
+	}
+	if session.Len() != 0 {
+		t.Errorf("session holds %d tokens, want 0", session.Len())
+	}
+}
+
+func TestLeavingTheLoopFreesTheSession(t *testing.T) {
+	session := newSession(t, tinyModel(t))
+	var result inference.Result
+	for _, err := range session.Generate(context.Background(), inference.Text("Once"), inference.WithResult(&result)) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := session.Reset(); !errors.Is(err, inference.ErrBusy) {
+			t.Errorf("Reset inside the loop gave %v, want ErrBusy", err)
+		}
+		break
+	}
+	if result.GeneratedTokens != 1 || result.Finish != inference.FinishNone {
+		t.Errorf("%d tokens, finish %v; want 1, none", result.GeneratedTokens, result.Finish)
+	}
+	if err := session.Reset(); err != nil || session.Len() != 0 {
+		t.Errorf("Reset after the loop: %v, %d tokens", err, session.Len())
+	}
+}
+
+func TestPanicInTheLoopFreesTheSession(t *testing.T) {
+	session := newSession(t, tinyModel(t))
+	func() {
+		defer func() { _ = recover() }()
+		for range session.Generate(context.Background(), inference.Text("Once")) {
+			panic("the caller's own")
+		}
+	}()
+	if err := session.Reset(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPrefillIsReported(t *testing.T) {
+	session := newSession(t, tinyModel(t))
+	var done, total uint64
+	_, _ = answer(t, session, inference.Text(strings.Repeat("Once upon a time ", 4)), inference.WithMaxTokens(1),
+		inference.WithPrefill(func(d, n uint64) { done, total = d, n }))
+	if total == 0 || done != total || total != uint64(session.Len()) {
+		t.Errorf("prefill ended at %d of %d, session holds %d", done, total, session.Len())
+	}
+}
+
+func TestSessionsOfOneModelInParallel(t *testing.T) {
+	model, want := tinyModel(t), loadGolden(t).Generate
+	var wait sync.WaitGroup
+	for _, want := range want {
+		session := newSession(t, model)
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
+			var ids []int32
+			for token, err := range session.Generate(context.Background(), inference.Text(want.Prompt),
+				inference.WithMaxTokens(len(want.IDs)), inference.WithIgnoreEnd()) {
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if token.ID >= 0 {
+					ids = append(ids, token.ID)
+				}
+			}
+			if !slices.Equal(ids, want.IDs) {
+				t.Errorf("%q: ids are %v, want %v", want.Prompt, ids, want.IDs)
+			}
+		}()
+	}
+	wait.Wait()
+}
+
+func TestContextFullIsAResult(t *testing.T) {
+	session, err := tinyModel(t).NewSession(inference.SessionConfig{Capacity: 16})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+	var result inference.Result
+	answer(t, session, inference.Tokens{1, 2, 3}, inference.WithIgnoreEnd(), inference.WithResult(&result))
+	if result.Finish != inference.FinishContextFull {
+		t.Errorf("finish is %v, want context_full", result.Finish)
+	}
+	for _, err := range session.Generate(context.Background(), inference.Tokens(make([]int32, 17))) {
+		if !errors.Is(err, inference.ErrContextFull) {
+			t.Errorf("error is %v, want ErrContextFull", err)
+		}
+	}
+}

@@ -1,0 +1,3 @@
+module libinference.dev/inference
+
+go 1.23

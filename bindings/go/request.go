@@ -1,0 +1,161 @@
+package inference
+
+// #include "bridge.h"
+import "C"
+
+import (
+	"runtime"
+	"time"
+	"unsafe"
+)
+
+// Prompt is what Generate continues: a Text, Tokens or a *Chat.
+type Prompt interface {
+	setOn(request *C.inf_request, session *Session) error
+}
+
+// Text continues what the session holds. An empty session gets the checkpoint's special tokens, such as
+// <bos>, in front; special tokens written in the text stay text.
+type Text string
+
+// Tokens continue what the session holds, as they are.
+type Tokens []int32
+
+func (t Text) setOn(request *C.inf_request, session *Session) error {
+	var flags C.uint32_t
+	if session.Len() == 0 {
+		flags = C.INF_ADD_SPECIAL
+	}
+	return call(func(e *C.inf_error) C.inf_status {
+		s, n := chars(string(t))
+		return C.inf_request_set_text(request, s, n, flags, e)
+	})
+}
+
+func (t Tokens) setOn(request *C.inf_request, _ *Session) error {
+	return call(func(e *C.inf_error) C.inf_status {
+		p, n := tokens(t)
+		return C.inf_request_set_tokens(request, p, n, e)
+	})
+}
+
+// A chat is the whole conversation: what the session already holds of it is reused, the rest of the
+// session is dropped.
+func (c *Chat) setOn(request *C.inf_request, _ *Session) error {
+	defer runtime.KeepAlive(c)
+	return call(func(e *C.inf_error) C.inf_status {
+		return C.inf_request_set_chat(request, c.c(), e)
+	})
+}
+
+// GenerateOption changes a default of Generate: greedy, 256 tokens at most.
+type GenerateOption func(*generateConfig)
+
+type generateConfig struct {
+	sampling C.inf_sampling
+	prefill  func(done, total uint64)
+	result   *Result
+}
+
+// WithMaxTokens bounds the tokens generated.
+func WithMaxTokens(n int) GenerateOption {
+	return func(c *generateConfig) { c.sampling.max_tokens = C.int32_t(max(min(n, 1<<31-1), -1)) }
+}
+
+// WithTemperature draws tokens at random; 0 is greedy.
+func WithTemperature(t float32) GenerateOption {
+	return func(c *generateConfig) { c.sampling.temperature = C.float(t) }
+}
+
+// WithTopK keeps the k likeliest tokens; 0 is off.
+func WithTopK(k int) GenerateOption {
+	return func(c *generateConfig) { c.sampling.top_k = C.int32_t(max(min(k, 1<<31-1), -1)) }
+}
+
+// WithTopP keeps the likeliest tokens that together reach probability p; 0 or 1 is off.
+func WithTopP(p float32) GenerateOption {
+	return func(c *generateConfig) { c.sampling.top_p = C.float(p) }
+}
+
+// WithMinP drops tokens less likely than p times the likeliest one; 0 is off.
+func WithMinP(p float32) GenerateOption {
+	return func(c *generateConfig) { c.sampling.min_p = C.float(p) }
+}
+
+// WithRepeatPenalty makes tokens that this request generated less likely; 0 or 1 is off.
+func WithRepeatPenalty(penalty float32) GenerateOption {
+	return func(c *generateConfig) { c.sampling.repeat_penalty = C.float(penalty) }
+}
+
+// WithSeed fixes the random draws: same seed, same text.
+func WithSeed(seed uint64) GenerateOption {
+	return func(c *generateConfig) { c.sampling.seed = C.uint64_t(seed) }
+}
+
+// WithIgnoreEnd goes on after an end-of-text token.
+func WithIgnoreEnd() GenerateOption {
+	return func(c *generateConfig) { c.sampling.flags |= C.INF_SAMPLING_IGNORE_END }
+}
+
+// WithPrefill is told how many tokens of the prompt are done, between its chunks.
+func WithPrefill(f func(done, total uint64)) GenerateOption {
+	return func(c *generateConfig) { c.prefill = f }
+}
+
+// WithResult fills *result when the loop ends, however it ends.
+func WithResult(result *Result) GenerateOption {
+	return func(c *generateConfig) { c.result = result }
+}
+
+// Finish says why a text ended.
+type Finish uint32
+
+const (
+	FinishNone        Finish = C.INF_FINISH_NONE         // the loop was left before the end
+	FinishEnd         Finish = C.INF_FINISH_END          // the model ended the text
+	FinishLength      Finish = C.INF_FINISH_LENGTH       // WithMaxTokens
+	FinishContextFull Finish = C.INF_FINISH_CONTEXT_FULL // the session's capacity
+	FinishStopped     Finish = C.INF_FINISH_STOPPED
+	FinishCancelled   Finish = C.INF_FINISH_CANCELLED
+	FinishError       Finish = C.INF_FINISH_ERROR
+)
+
+// String returns "end", "length", "context_full", ...
+func (f Finish) String() string { return C.GoString(C.inf_finish_name(C.uint32_t(f))) }
+
+// Result says how a Generate went.
+type Result struct {
+	Finish          Finish
+	PromptTokens    uint64
+	CachedTokens    uint64 // of those, already in the session
+	GeneratedTokens uint64
+	Prefill         time.Duration // prompt, up to the first token
+	Decode          time.Duration // the tokens after the first
+	Total           time.Duration
+	ActiveBytes     uint64 // device memory at the end
+	PeakBytes       uint64 // its highest during the request
+	PrefillTokS     float64
+	DecodeTokS      float64
+}
+
+func readResult(gen *C.inf_gen) (Result, error) {
+	var r C.inf_result
+	r.struct_size = C.uint32_t(unsafe.Sizeof(r))
+	err := call(func(e *C.inf_error) C.inf_status { return C.inf_gen_result(gen, &r, e) })
+	if err != nil {
+		return Result{}, err
+	}
+	return Result{
+		Finish:          Finish(r.finish),
+		PromptTokens:    uint64(r.prompt_tokens),
+		CachedTokens:    uint64(r.cached_tokens),
+		GeneratedTokens: uint64(r.generated_tokens),
+		Prefill:         time.Duration(r.prefill_ns),
+		Decode:          time.Duration(r.decode_ns),
+		Total:           time.Duration(r.total_ns),
+		ActiveBytes:     uint64(r.active_bytes),
+		PeakBytes:       uint64(r.peak_bytes),
+		PrefillTokS:     float64(r.prefill_tok_s),
+		DecodeTokS:      float64(r.decode_tok_s),
+	}, nil
+}

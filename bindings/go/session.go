@@ -1,0 +1,118 @@
+package inference
+
+// #include "bridge.h"
+import "C"
+
+import (
+	"context"
+	"runtime"
+	"time"
+	"unsafe"
+)
+
+// SessionConfig says how to make a session; its zero value is a good default.
+type SessionConfig struct {
+	Capacity uint64 // tokens at most; 0 = the model's ContextLength
+}
+
+// Session holds the tokens that a model has seen, with their keys and values.
+type Session struct{ *handle }
+
+// NewSession returns an empty session. Sessions of one model may be used by different goroutines at
+// the same time.
+func (m *Model) NewSession(config SessionConfig) (*Session, error) {
+	defer runtime.KeepAlive(m)
+	var options C.inf_session_options
+	options.struct_size = C.uint32_t(unsafe.Sizeof(options))
+	options.capacity = C.uint64_t(config.Capacity)
+	var out *C.inf_session
+	err := call(func(e *C.inf_error) C.inf_status {
+		return C.inf_session_new(m.c(), &options, &out, e)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Session{newHandle(unsafe.Pointer(out), func(p unsafe.Pointer) {
+		C.inf_session_free((*C.inf_session)(p))
+	})}, nil
+}
+
+func (s *Session) c() *C.inf_session { return (*C.inf_session)(s.ptr()) }
+
+// Len is the number of tokens held.
+func (s *Session) Len() int {
+	defer runtime.KeepAlive(s)
+	return int(C.inf_session_length(s.c()))
+}
+
+// Capacity is the number of tokens that fit.
+func (s *Session) Capacity() int {
+	defer runtime.KeepAlive(s)
+	return int(C.inf_session_capacity(s.c()))
+}
+
+// Tokens returns the tokens held.
+func (s *Session) Tokens() ([]int32, error) {
+	defer runtime.KeepAlive(s)
+	var out C.inf_tokens
+	err := call(func(e *C.inf_error) C.inf_status { return C.inf_session_tokens(s.c(), &out, e) })
+	if err != nil {
+		return nil, err
+	}
+	return takeTokens(&out), nil
+}
+
+// Reset drops the tokens held.
+func (s *Session) Reset() error {
+	defer runtime.KeepAlive(s)
+	return call(func(e *C.inf_error) C.inf_status { return C.inf_session_reset(s.c(), e) })
+}
+
+// Logits appends ids and returns the logits after each of them: a row of VocabSize values an id.
+// ErrContextFull, with nothing appended, where they do not fit.
+func (s *Session) Logits(ctx context.Context, ids []int32) ([]float32, error) {
+	defer runtime.KeepAlive(s)
+	cancel, err := newCanceller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer cancel.release()
+	var out C.inf_floats
+	err = call(func(e *C.inf_error) C.inf_status {
+		p, n := tokens(ids)
+		return C.inf_session_logits(s.c(), p, n, cancel.c, &out, e)
+	})
+	if err != nil {
+		return nil, withContext(ctx, err)
+	}
+	return takeFloats(&out), nil
+}
+
+// Metrics counts what a session has done.
+type Metrics struct {
+	Requests        uint64 // finished, with or without success
+	PromptTokens    uint64 // computed, not cached
+	GeneratedTokens uint64
+	Prefill         time.Duration
+	Decode          time.Duration
+	KVBytes         uint64
+}
+
+// Metrics may be asked for at any time.
+func (s *Session) Metrics() (Metrics, error) {
+	defer runtime.KeepAlive(s)
+	var m C.inf_metrics
+	m.struct_size = C.uint32_t(unsafe.Sizeof(m))
+	err := call(func(e *C.inf_error) C.inf_status { return C.inf_session_metrics(s.c(), &m, e) })
+	if err != nil {
+		return Metrics{}, err
+	}
+	return Metrics{
+		Requests:        uint64(m.requests),
+		PromptTokens:    uint64(m.prompt_tokens),
+		GeneratedTokens: uint64(m.generated_tokens),
+		Prefill:         time.Duration(m.prefill_ns),
+		Decode:          time.Duration(m.decode_ns),
+		KVBytes:         uint64(m.kv_bytes),
+	}, nil
+}
