@@ -1,27 +1,52 @@
 // Prepended to every program. Arithmetic is float32 throughout; sums have one order, spelled out with
 // fma, so that a row gives the same bits whatever the kernel, the tile or the number of work-items.
+//
+// A kernel's work is a number of independent units; work-item `part` of `parts` takes its share, so the
+// same body runs as a few wide work-items on a CPU device and as many narrow ones elsewhere.
 #pragma OPENCL FP_CONTRACT OFF
 
 #define INLINE static inline __attribute__((always_inline))
 #define GLOBAL const __global
+#define KERNEL __kernel
 
-// The share [first, last) of n units that falls to work-item `part` of `parts`.
+#define PART ((int)get_global_id(0))
+#define PARTS ((int)get_global_size(0))
+
+// The contiguous share [SHARE_FIRST, SHARE_LAST) of n units.
 #define SHARE_FIRST(n, part, parts) ((int)((long)(n) * (part) / (parts)))
 #define SHARE_LAST(n, part, parts) ((int)((long)(n) * ((part) + 1) / (parts)))
 
 // Sixteen lanes to one value, in a fixed tree.
-INLINE float sum16(float16 v) {
+INLINE float sum16(const float16 v) {
   const float8 a = v.lo + v.hi;
   const float4 b = a.lo + a.hi;
   const float2 c = b.lo + b.hi;
   return c.x + c.y;
 }
 
-INLINE float max16(float16 v) {
+INLINE float max16(const float16 v) {
   const float8 a = fmax(v.lo, v.hi);
   const float4 b = fmax(a.lo, a.hi);
   const float2 c = fmax(b.lo, b.hi);
   return fmax(c.x, c.y);
+}
+
+// x[0, n), n <= 16, with zeros in the other lanes.
+INLINE float16 load_partial16(GLOBAL float* x, const int n) {
+  if (n >= 16) return vload16(0, x);
+  float lanes[16];
+  for (int i = 0; i < 16; ++i) lanes[i] = i < n ? x[i] : 0.0f;
+  return vload16(0, lanes);
+}
+
+INLINE void store_partial16(const float16 v, __global float* y, const int n) {
+  if (n >= 16) {
+    vstore16(v, 0, y);
+    return;
+  }
+  float lanes[16];
+  vstore16(v, 0, lanes);
+  for (int i = 0; i < n; ++i) y[i] = lanes[i];
 }
 
 // Half-precision values are storage only: sixteen of them to float, exactly.
@@ -38,3 +63,25 @@ INLINE float16 load_half16(GLOBAL uchar* p) {
   return vload_half16(0, (GLOBAL half*)p);
 #endif
 }
+
+// exp(x) to 2 ulp, the same bits on every device: 2^n * exp(r), |r| <= ln(2) / 2 in two parts (Cody &
+// Waite), exp(r) by the polynomial of Cephes' expf. 0 below -87.3, +inf above 88.7, NaN stays.
+INLINE float16 exp16(const float16 x) {
+  const float16 bounded = clamp(x, -87.33f, 88.37f);
+  const float16 n = rint(bounded * 1.44269504088896341f);
+  float16 r = fma(n, (float16)(-0.693359375f), bounded);
+  r = fma(n, (float16)(2.12194440e-4f), r);
+  float16 p = (float16)(1.9875691500e-4f);
+  p = fma(p, r, (float16)(1.3981999507e-3f));
+  p = fma(p, r, (float16)(8.3334519073e-3f));
+  p = fma(p, r, (float16)(4.1665795894e-2f));
+  p = fma(p, r, (float16)(1.6666665459e-1f));
+  p = fma(p, r, (float16)(5.0000001201e-1f));
+  p = fma(p, r * r, r) + 1.0f;
+  float16 y = p * as_float16((convert_int16(n) + 127) << 23);
+  y = select(y, (float16)(0.0f), x < -87.33f);
+  y = select(y, (float16)(INFINITY), x > 88.72f);
+  return select(y, x, isnan(x));
+}
+
+INLINE float exp1(const float x) { return exp16((float16)(x)).s0; }

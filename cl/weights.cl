@@ -65,12 +65,15 @@
   #define CODE_BYTES 32
   #define CODE_BIAS 32
   #define CODE_BITS 6
-  #define HALF_UNIT_SCALES
+  #define SCALES_A_UNIT 2
 #endif
 
 #ifndef HEADER_BYTES
   #define HEADER_BYTES 0
   #define SUPER_UNITS 1
+#endif
+#ifndef SCALES_A_UNIT
+  #define SCALES_A_UNIT 1
 #endif
 #define SUPER_COLUMNS (SUPER_UNITS * UNIT_COLUMNS)
 #define SUPER_BYTES (HEADER_BYTES + SUPER_UNITS * UNIT_BYTES)

@@ -43,8 +43,7 @@ Tensor RopeAppend(Recording& recording, const Tensor& qkv, const HeadShape& shap
                   const CacheView& cache);
 
 struct AttendOptions {
-  float scale = 1.0f;    // of the scores
-  float softcap = 0.0f;  // scores become softcap * tanh(score / softcap); 0 = off
+  float scale = 1.0f;  // of the scores
 };
 
 // o[t, h] = softmax(scale * q[t, h] K^T) V, causal, within the window. Returns [T, H * E].

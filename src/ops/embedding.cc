@@ -1,0 +1,19 @@
+#include "ops/embedding.h"
+
+#include "util/error.h"
+
+namespace inference {
+
+Tensor Embed(Recording& recording, const PackedMatrix& W, const StepBuffer& step, int64_t T,
+             float scale) {
+  Require(T <= step.max_tokens(), Status::kInternal, "embed: {} tokens, the step holds {}", T,
+          step.max_tokens());
+  Tensor y = recording.Temp({T, W.cols});
+  recording.Launch("embed", {"weights", "embedding"},
+                   TypeDefine(W.dtype) + fmt::format(" -D STEP_TOKENS={}", kStepTokens), T,
+                   y.buffer, W.data, step.buffer(), static_cast<int32_t>(T),
+                   static_cast<int32_t>(W.cols), scale);
+  return y;
+}
+
+}  // namespace inference

@@ -1,0 +1,132 @@
+#include "ops/matmul.h"
+
+#include <algorithm>
+
+#include "util/error.h"
+
+namespace inference {
+
+namespace {
+
+constexpr int64_t kTile = 14;   // tokens; TILE in cl/matmul.cl
+constexpr int64_t kPanel = 32;  // rows that "matmul" unpacks at once
+
+// INPUT_* in cl/matmul.cl.
+int32_t InputMode(const MatmulInput& input) {
+  if (input.delta) return 2;
+  return input.norm_weight ? 1 : 0;
+}
+
+int64_t PaddedColumns(int64_t D) { return (D + 31) / 32 * 32; }
+
+bool IsGated(Epilogue epilogue) {
+  return epilogue == Epilogue::kSiluGate || epilogue == Epilogue::kGeluGate;
+}
+
+void CheckInput(const MatmulInput& input, int64_t T, int64_t D) {
+  Require(input.x.shape.size() == 2, Status::kInternal, "matmul: x has {} axes, want 2",
+          input.x.shape.size());
+  Require(T >= 1, Status::kInternal, "matmul: rows [{}, {}) are empty", input.first_row,
+          input.x.dim(0));
+  const auto check = [&](const Tensor& t, const Shape& want, const char* name) {
+    Require(!t || t.shape == want, Status::kInternal, "matmul: {} is [{}], want [{}]", name,
+            fmt::join(t.shape, ", "), fmt::join(want, ", "));
+  };
+  check(input.norm_weight, {D}, "norm_weight");
+  check(input.delta, input.x.shape, "delta");
+  check(input.delta_norm_weight, {D}, "delta_norm_weight");
+  Require(!input.delta || (input.delta_norm_weight && input.norm_weight), Status::kInternal,
+          "matmul: a delta needs both norm weights");
+}
+
+// One row on a CPU device: the kernel prepares its input itself.
+void Matvec(Recording& recording, const PreparedInput& a, const PackedMatrix& W, Epilogue epilogue,
+            const Tensor& residual, const Tensor& y, int64_t column) {
+  const MatmulInput& in = a.input;
+  const int64_t units = (W.rows + 15) / 16 / (IsGated(epilogue) ? 2 : 1);
+  const int64_t padded = PaddedColumns(a.D);
+  const Tensor scratch = recording.Temp({recording.PartsFor(units), padded});
+  recording.Launch("matvec", {"weights", "matmul"}, TypeDefine(W.dtype), units, y.buffer,
+                   a.sum.buffer, scratch.buffer, W.data, in.x.buffer, in.norm_weight.buffer,
+                   in.delta.buffer, in.delta_norm_weight.buffer, residual.buffer,
+                   static_cast<int32_t>(a.D), static_cast<int32_t>(padded),
+                   static_cast<int32_t>(W.rows), static_cast<int32_t>(in.first_row),
+                   static_cast<int32_t>(column), in.eps, InputMode(in),
+                   static_cast<int32_t>(epilogue));
+}
+
+// Many rows on a CPU device.
+void MatmulPanels(Recording& recording, const PreparedInput& a, const PackedMatrix& W,
+                  Epilogue epilogue, const Tensor& residual, const Tensor& y, int64_t column) {
+  const int64_t units = (W.rows + kPanel - 1) / kPanel;
+  const int64_t padded = PaddedColumns(a.D);
+  const Tensor panels = recording.Temp({recording.PartsFor(units), padded, kPanel});
+  recording.Launch("matmul", {"weights", "matmul"}, TypeDefine(W.dtype), units, y.buffer,
+                   panels.buffer, W.data, a.packed.buffer, residual.buffer,
+                   static_cast<int32_t>(a.T), static_cast<int32_t>(a.D),
+                   static_cast<int32_t>(padded), static_cast<int32_t>(W.rows),
+                   static_cast<int32_t>(y.shape.back()), static_cast<int32_t>(column),
+                   static_cast<int32_t>(epilogue));
+}
+
+// Any rows on other devices.
+void MatmulEach(Recording& recording, const PreparedInput& a, const PackedMatrix& W,
+                Epilogue epilogue, const Tensor& residual, const Tensor& y, int64_t column) {
+  recording.Launch("matmul_each", {"weights", "matmul"}, TypeDefine(W.dtype),
+                   a.T * (IsGated(epilogue) ? W.rows / 2 : W.rows), y.buffer, W.data,
+                   a.packed.buffer, residual.buffer, static_cast<int32_t>(a.T),
+                   static_cast<int32_t>(a.D), static_cast<int32_t>(PaddedColumns(a.D)),
+                   static_cast<int32_t>(W.rows), static_cast<int32_t>(y.shape.back()),
+                   static_cast<int32_t>(column), static_cast<int32_t>(epilogue));
+}
+
+}  // namespace
+
+PreparedInput PrepareInput(Recording& recording, const MatmulInput& input) {
+  PreparedInput out;
+  out.T = input.x.dim(0) - input.first_row;
+  out.D = input.x.dim(1);
+  out.input = input;
+  CheckInput(input, out.T, out.D);
+  if (input.delta) out.sum = recording.Temp({out.T, out.D});
+  const bool cpu = recording.family() == KernelFamily::kCpu;
+  if (cpu && out.T == 1) return out;
+
+  const int64_t padded = PaddedColumns(out.D), tile = cpu ? kTile : 1;
+  out.packed = recording.Temp({(out.T + tile - 1) / tile * tile, padded});
+  const Tensor scratch = recording.Temp({recording.PartsFor(out.T), padded});
+  // Any weight type will do: "prepare" reads none.
+  recording.Launch("prepare", {"weights", "matmul"}, TypeDefine(DType::kF32), out.T,
+                   out.packed.buffer, out.sum.buffer, scratch.buffer, input.x.buffer,
+                   input.norm_weight.buffer, input.delta.buffer, input.delta_norm_weight.buffer,
+                   static_cast<int32_t>(out.T), static_cast<int32_t>(out.D),
+                   static_cast<int32_t>(padded), static_cast<int32_t>(input.first_row),
+                   static_cast<int32_t>(tile), input.eps, InputMode(input));
+  return out;
+}
+
+void Project(Recording& recording, const PreparedInput& a, const PackedMatrix& W, Epilogue epilogue,
+             const Tensor& residual, const Tensor& y, int64_t column) {
+  const int64_t outputs = IsGated(epilogue) ? W.rows / 2 : W.rows;
+  Require(W.cols == a.D, Status::kInternal, "project: weight is [{}, {}], input has {} columns",
+          W.rows, W.cols, a.D);
+  Require(y.shape.size() == 2 && y.dim(0) == a.T && column + outputs <= y.dim(1),
+          Status::kInternal, "project: y is [{}], want [{}, >= {}]", fmt::join(y.shape, ", "), a.T,
+          column + outputs);
+  Require(!IsGated(epilogue) || W.rows % 32 == 0, Status::kInternal,
+          "project: a gated weight has {} rows, want a multiple of 32", W.rows);
+  if (epilogue == Epilogue::kAdd) {
+    Require(residual.shape == Shape{a.T, W.rows}, Status::kInternal,
+            "project: residual is [{}], want [{}, {}]", fmt::join(residual.shape, ", "), a.T,
+            W.rows);
+  }
+  if (recording.family() == KernelFamily::kGpu) {
+    MatmulEach(recording, a, W, epilogue, residual, y, column);
+  } else if (a.T == 1) {
+    Matvec(recording, a, W, epilogue, residual, y, column);
+  } else {
+    MatmulPanels(recording, a, W, epilogue, residual, y, column);
+  }
+}
+
+}  // namespace inference

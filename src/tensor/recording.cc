@@ -1,0 +1,81 @@
+#include "tensor/recording.h"
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+
+#include "util/checked.h"
+#include "util/error.h"
+
+namespace inference {
+
+namespace {
+
+constexpr int64_t kGpuGroup = 64;           // work-items a group
+constexpr int64_t kGpuMaxItems = 1 << 20;   // bodies walk on in strides beyond that
+constexpr int64_t kPartsPerComputeUnit = 2;  // evens out cores that other processes slow down
+
+KernelFamily FamilyOf(const Device& device) {
+  return device.info().type == DeviceType::kCpu ? KernelFamily::kCpu : KernelFamily::kGpu;
+}
+
+}  // namespace
+
+// Intermediates that no Tensor names any more, by size. Nodes run in order, so a later node may
+// overwrite what an earlier one was the last to read.
+struct Recording::Arena {
+  std::multimap<uint64_t, Buffer> free;
+};
+
+Recording::Recording(std::shared_ptr<Device> device)
+    : Recording(device, FamilyOf(*device)) {}
+
+Recording::Recording(std::shared_ptr<Device> device, KernelFamily family)
+    : device_(std::move(device)), family_(family), arena_(std::make_shared<Arena>()) {}
+
+Recording::~Recording() = default;
+
+Tensor Recording::Temp(const Shape& shape) {
+  uint64_t bytes = sizeof(float);
+  for (const int64_t extent : shape) {
+    const auto product = CheckedMul(bytes, static_cast<uint64_t>(extent));
+    Require(extent >= 0 && product.has_value(), Status::kLimit,
+            "intermediate tensor: size overflows");
+    bytes = *product;
+  }
+  Buffer buffer;
+  // A block up to twice the size serves: small ones must not pin the large.
+  if (const auto it = arena_->free.lower_bound(bytes);
+      it != arena_->free.end() && it->first <= 2 * bytes) {
+    buffer = it->second;
+    arena_->free.erase(it);
+  } else {
+    buffer = device_->Allocate(bytes);
+  }
+  const std::weak_ptr<Arena> arena = arena_;
+  std::shared_ptr<void> lease(nullptr, [arena, buffer](void*) {
+    if (const auto home = arena.lock()) home->free.emplace(buffer.size(), buffer);
+  });
+  return {std::move(buffer), shape, std::move(lease)};
+}
+
+int64_t Recording::PartsFor(int64_t units) const {
+  if (family_ == KernelFamily::kGpu) {
+    const int64_t items = std::clamp<int64_t>(units, 1, kGpuMaxItems);
+    return (items + kGpuGroup - 1) / kGpuGroup * kGpuGroup;
+  }
+  const int64_t most = device_->info().compute_units * kPartsPerComputeUnit;
+  return std::clamp<int64_t>(units, 1, most);
+}
+
+Range Recording::RangeFor(int64_t units) const {
+  const size_t local = family_ == KernelFamily::kGpu ? kGpuGroup : 1;
+  return {static_cast<size_t>(PartsFor(units)), local};
+}
+
+void Recording::Run() {
+  for (const Node& node : nodes_) device_->Enqueue(node.kernel, node.range);
+  device_->Flush();
+}
+
+}  // namespace inference
