@@ -1,0 +1,196 @@
+// inference bench: how fast a model runs here, and how near that is to the memory's limit.
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+
+#include "generation.h"
+#include "terminal.h"
+
+namespace inference::tools {
+namespace {
+
+constexpr size_t kFirstPrompt = 32;  // tokens of the prompt behind first_token_s
+constexpr uint64_t kReadBytes = uint64_t{1} << 30;
+
+struct Options {
+  ModelOptions model;
+  int64_t prompt_tokens = 512;
+  int32_t gen_tokens = 64;
+  int64_t repetitions = 3;
+  std::string ids;
+  bool json = false;
+};
+
+struct Measured {
+  std::vector<double> prefill_tok_s, decode_tok_s, load_s, first_token_s;
+  double read_gb_s = 0.0, peak_rss_mb = 0.0;
+  uint64_t decode_bytes_per_token = 0;
+  double share_of_read_bandwidth = 0.0;
+  std::string model, device;
+};
+
+double Median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const size_t half = values.size() / 2;
+  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2.0;
+}
+
+double SecondsSince(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// The same ids in every run: a linear congruential generator (Knuth's MMIX constants) over the
+// vocabulary.
+std::vector<inf_token> PromptIds(const Options& options, uint32_t vocab_size) {
+  if (!options.ids.empty()) return ParseIds(options.ids);
+  std::vector<inf_token> ids(static_cast<size_t>(options.prompt_tokens));
+  uint64_t state = 1;
+  for (inf_token& id : ids) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    id = static_cast<inf_token>((state >> 33) % vocab_size);
+  }
+  return ids;
+}
+
+inf_result Generate(const Model& model, std::span<const inf_token> ids, int32_t max_tokens) {
+  SamplingOptions sampling;
+  sampling.max_tokens = max_tokens;
+  sampling.ignore_eos = true;
+  const Request request = NewRequest(sampling, nullptr);
+  Call(inf_request_set_tokens, request.get(), ids.data(), ids.size());
+  auto session_options = Sized<inf_session_options>();
+  session_options.capacity = ids.size() + static_cast<uint64_t>(max_tokens);
+  Session session;
+  Call(inf_session_new, model.get(), &session_options, session.out());
+  return RunRequest(session, request, [](const inf_event&) {});
+}
+
+// Loads the model and runs it once; adds to `measured`.
+void Repeat(const Options& options, const Runtime& runtime, Measured& measured) {
+  const auto start = std::chrono::steady_clock::now();
+  const Model model = LoadModelInto(runtime, options.model, nullptr);
+  measured.load_s.push_back(SecondsSince(start));
+  auto desc = Sized<inf_model_desc>();
+  Call(inf_model_info, model.get(), &desc);
+  const std::vector<inf_token> ids = PromptIds(options, desc.vocab_size);
+  Generate(model, std::span(ids).first(std::min(ids.size(), kFirstPrompt)), 1);
+  measured.first_token_s.push_back(SecondsSince(start));
+
+  const inf_result result = Generate(model, ids, options.gen_tokens);
+  measured.prefill_tok_s.push_back(result.prefill_tok_s);
+  measured.decode_tok_s.push_back(result.decode_tok_s);
+  measured.decode_bytes_per_token = desc.decode_bytes_per_token;
+  measured.model = fmt::format("{} {}, {} parameters", desc.architecture, desc.quantization,
+                               HumanCount(desc.parameters));
+}
+
+// The device that the model went to, as an index.
+uint32_t DeviceOf(const Options& options, const Runtime& runtime) {
+  const Model model = LoadModelInto(runtime, options.model, nullptr);
+  auto desc = Sized<inf_model_desc>();
+  Call(inf_model_info, model.get(), &desc);
+  // Warm-up: what is compiled or touched for the first time is no part of the measurement.
+  const std::vector<inf_token> ids = PromptIds(options, desc.vocab_size);
+  Generate(model, std::span(ids).first(std::min(ids.size(), kFirstPrompt)), 2);
+  return desc.device;
+}
+
+Measured Measure(const Options& options) {
+  const Runtime runtime = NewRuntime(options.model.verbose);
+  const uint32_t device = DeviceOf(options, runtime);
+  Measured measured;
+  for (int64_t i = 0; i < options.repetitions; ++i) Repeat(options, runtime, measured);
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);  // before the buffer of the read test
+  measured.peak_rss_mb = static_cast<double>(usage.ru_maxrss) * 1024.0 / 1e6;
+
+  auto desc = Sized<inf_device_desc>();
+  Call(inf_device_info, runtime.get(), device, &desc);
+  measured.device = desc.name;
+  const uint64_t bytes = std::min({kReadBytes, desc.max_alloc_bytes, desc.memory_bytes / 4});
+  Call(inf_device_read_bandwidth, runtime.get(), device, bytes, &measured.read_gb_s);
+  measured.share_of_read_bandwidth = static_cast<double>(measured.decode_bytes_per_token) *
+                                     Median(measured.decode_tok_s) / (measured.read_gb_s * 1e9);
+  return measured;
+}
+
+Json ToJson(const Options& options, const Measured& measured) {
+  return {{"prefill_tok_s", Median(measured.prefill_tok_s)},
+          {"decode_tok_s", Median(measured.decode_tok_s)},
+          {"load_s", Median(measured.load_s)},
+          {"first_token_s", Median(measured.first_token_s)},
+          {"read_gb_s", measured.read_gb_s},
+          {"decode_bytes_per_token", measured.decode_bytes_per_token},
+          {"share_of_read_bandwidth", measured.share_of_read_bandwidth},
+          {"peak_rss_mb", measured.peak_rss_mb},
+          {"prompt_tokens", options.prompt_tokens},
+          {"gen_tokens", options.gen_tokens},
+          {"repetitions", options.repetitions},
+          {"model", measured.model},
+          {"device", measured.device}};
+}
+
+void OutTable(const Options& options, const Measured& measured) {
+  const Colors colors(STDOUT_FILENO);
+  Out(fmt::format("{}{}{}\n{}\n", colors.bold, measured.model, colors.reset, measured.device));
+  const auto row = [&](std::string_view name, const std::string& value, const std::string& note) {
+    Out(fmt::format("{:<12}{:>16}  {}{}{}\n", name, value, colors.dim, note, colors.reset));
+  };
+  const auto number = [](double value, std::string_view unit) {
+    return fmt::format("{:.2f} {}", value, unit);
+  };
+  row("prefill", number(Median(measured.prefill_tok_s), "tok/s"),
+      fmt::format("{} tokens", options.prompt_tokens));
+  row("decode", number(Median(measured.decode_tok_s), "tok/s"),
+      fmt::format("{} tokens, {} of weights each", options.gen_tokens,
+                  HumanBytes(measured.decode_bytes_per_token)));
+  row("load", number(Median(measured.load_s), "s"), "");
+  row("first token", number(Median(measured.first_token_s), "s"),
+      fmt::format("load, {} tokens of prompt, one token",
+                  std::min<int64_t>(options.prompt_tokens, kFirstPrompt)));
+  row("read", number(measured.read_gb_s, "GB/s"),
+      fmt::format("a kernel that only reads; decode reaches {:.0f} % of it",
+                  measured.share_of_read_bandwidth * 100.0));
+  row("peak memory", number(measured.peak_rss_mb, "MB"), "of this process");
+}
+
+void Run(Options options) {
+  if (!options.ids.empty())
+    options.prompt_tokens = static_cast<int64_t>(ParseIds(options.ids).size());
+  const Measured measured = Measure(options);
+  if (options.json) return OutLine(ToJson(options, measured));
+  OutTable(options, measured);
+  FlushOut();
+}
+
+}  // namespace
+
+Command AddBench(CLI::App& root) {
+  auto options = std::make_shared<Options>();
+  CLI::App* app = root.add_subcommand("bench", "Measure prefill, decode, load and memory");
+  AddModelOptions(*app, options->model);
+  CLI::Option* ids = app->add_option("--ids", options->ids, "Prompt instead of the built-in one");
+  app->add_option("--prompt-tokens", options->prompt_tokens, "Length of the prompt")
+      ->check(CLI::Range(1, 1 << 20))
+      ->excludes(ids)
+      ->capture_default_str();
+  app->add_option("--gen-tokens", options->gen_tokens, "Tokens to generate")
+      ->check(CLI::Range(2, 1 << 20))
+      ->capture_default_str();
+  app->add_option("--repetitions", options->repetitions, "Runs; medians are reported")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  app->add_flag("--json", options->json, "One JSON object");
+  app->footer(
+      "One unmeasured run comes first, so kernels are cached. first_token_s is the time from the\n"
+      "start of loading to the first token after a prompt of at most 32 tokens.\n\n"
+      "Example:\n"
+      "  inference bench --model model.gguf --repetitions 5");
+  return {app, [=] { Run(*options); }};
+}
+
+}  // namespace inference::tools

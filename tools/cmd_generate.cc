@@ -1,0 +1,179 @@
+// inference generate: continues a prompt, or answers messages, as a stream.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <memory>
+#include <optional>
+
+#include "generation.h"
+#include "interrupt.h"
+#include "terminal.h"
+
+namespace inference::tools {
+namespace {
+
+struct Options {
+  ModelOptions model;
+  SamplingOptions sampling;
+  std::string prompt, ids, messages, chat_template;
+  bool has_prompt = false, has_ids = false, has_messages = false;
+  bool json = false;
+};
+
+// True where `bytes` end within a code point, or are the rest of one: its text comes with a later
+// event.
+bool LeavesCodePointOpen(std::string_view bytes) {
+  for (size_t back = 1; back <= 4 && back <= bytes.size(); ++back) {
+    const auto byte = static_cast<unsigned char>(bytes[bytes.size() - back]);
+    if (byte < 0x80) return false;
+    const size_t length = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 0;
+    if (length > 0) return length > back;
+  }
+  return true;
+}
+
+// The JSON lines of a generation. One line a token: a line waits for the next event only where its
+// token leaves a code point open, since text that is left over at the end belongs to the last
+// token's line.
+class TokenLines {
+ public:
+  explicit TokenLines(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
+
+  void Add(const inf_event& event) {
+    std::string text(event.text, event.text_len);
+    if (event.token < 0) {
+      if (!waiting_) waiting_ = Line{"", event.token};
+      waiting_->text += text;
+      Flush();
+      return;
+    }
+    Flush();
+    Call(inf_token_bytes, tokenizer_.get(), event.token, bytes_.out());
+    const bool open = text.empty() || LeavesCodePointOpen(bytes_.view());
+    waiting_ = Line{std::move(text), event.token};
+    if (!open) Flush();
+  }
+
+  void Flush() {
+    if (waiting_) OutLine({{"token", waiting_->text}, {"token_id", waiting_->id}});
+    waiting_.reset();
+  }
+
+ private:
+  struct Line {
+    std::string text;
+    inf_token id;
+  };
+  const Tokenizer& tokenizer_;
+  TextOutput bytes_;
+  std::optional<Line> waiting_;
+};
+
+Chat ReadMessages(const Options& options, const Tokenizer& tokenizer) {
+  Json json = ParseJson(ReadFile(options.messages), options.messages);
+  Chat chat;
+  Call(inf_chat_new, tokenizer.get(), chat.out());
+  SetTemplate(chat, options.chat_template);
+  if (json.is_object() && json.contains("messages")) {
+    const Json messages = std::move(json["messages"]);
+    json.erase("messages");
+    json.erase("add_generation_prompt");  // an answer is always asked for
+    const std::string variables = Dump(json);
+    Call(inf_chat_set_variables_json, chat.get(), variables.data(), variables.size());
+    json = messages;
+  }
+  const std::string messages = Dump(json);
+  Call(inf_chat_add_json, chat.get(), messages.data(), messages.size());
+  return chat;
+}
+
+void SetPrompt(const Options& options, const Tokenizer& tokenizer, const Request& request) {
+  if (options.has_ids) {
+    const std::vector<inf_token> ids = ParseIds(options.ids);
+    Call(inf_request_set_tokens, request.get(), ids.data(), ids.size());
+  } else if (options.has_messages) {
+    const Chat chat = ReadMessages(options, tokenizer);
+    Call(inf_request_set_chat, request.get(), chat.get());
+  } else {
+    Call(inf_request_set_text, request.get(), options.prompt.data(), options.prompt.size(),
+         INF_ADD_SPECIAL | INF_PARSE_SPECIAL);
+  }
+}
+
+inf_result StreamJson(const Session& session, const Request& request, const Tokenizer& tokenizer) {
+  TokenLines lines(tokenizer);
+  const inf_result result =
+      RunRequest(session, request, [&](const inf_event& event) { lines.Add(event); });
+  lines.Flush();
+  OutLine({{"done", true},
+           {"tokens_generated", result.generated_tokens},
+           {"finish", inf_finish_name(result.finish)},
+           {"metrics", MetricsJson(result)}});
+  return result;
+}
+
+inf_result StreamText(const Session& session, const Request& request) {
+  const inf_result result = RunRequest(session, request, [](const inf_event& event) {
+    Out({event.text, event.text_len});
+    FlushOut();
+  });
+  Out("\n");
+  FlushOut();
+  const Colors colors(STDERR_FILENO);
+  if (IsTerminal(STDERR_FILENO))
+    Err(fmt::format("{}{}{}\n", colors.dim, MetricsLine(result), colors.reset));
+  return result;
+}
+
+void Run(const Options& options) {
+  if (options.has_prompt + options.has_ids + options.has_messages != 1) {
+    throw UsageError("exactly one of --prompt, --ids and --messages is needed");
+  }
+  if (options.has_ids) ParseIds(options.ids);  // before the model is loaded
+  const Interrupt interrupt(Interrupt::Second::kEnds);
+  const LoadedModel loaded = LoadModel(options.model, interrupt.cancel());
+  Tokenizer tokenizer;
+  Call(inf_model_tokenizer, loaded.model.get(), tokenizer.out());
+  const Request request = NewRequest(options.sampling, interrupt.cancel());
+  SetPrompt(options, tokenizer, request);
+  Session session;
+  Call(inf_session_new, loaded.model.get(), nullptr, session.out());
+  const inf_result result =
+      options.json ? StreamJson(session, request, tokenizer) : StreamText(session, request);
+  if (result.finish == INF_FINISH_CANCELLED) {
+    throw ApiError(INF_E_CANCELLED, "stopped by Ctrl-C");
+  }
+}
+
+}  // namespace
+
+Command AddGenerate(CLI::App& root) {
+  auto options = std::make_shared<Options>();
+  CLI::App* app = root.add_subcommand("generate", "Continue a prompt or answer messages");
+  AddModelOptions(*app, options->model);
+  CLI::Option* prompt = app->add_option("-p,--prompt", options->prompt, "Text to continue");
+  CLI::Option* ids = app->add_option("--ids", options->ids, "Token ids to continue: 1,2,3");
+  CLI::Option* messages = app->add_option(
+      "--messages", options->messages,
+      "JSON file: an array of messages, or {\"messages\": [...], \"tools\": [...], ...}");
+  AddTemplateOption(*app, options->chat_template);
+  AddSamplingOptions(*app, options->sampling);
+  app->add_flag("--json", options->json, "JSON lines, see below");
+  app->footer(
+      "With --json, one line for every generated token, as it comes:\n"
+      "  {\"token\": TEXT, \"token_id\": ID}\n"
+      "TEXT holds whole characters; it is empty while a character is incomplete, and all of them\n"
+      "together are the answer. Last line:\n"
+      "  {\"done\": true, \"tokens_generated\": N, \"finish\": REASON, \"metrics\": {...}}\n\n"
+      "Example:\n"
+      "  inference generate --model model.gguf --prompt \"The capital of France is\" --max-tokens "
+      "16");
+  return {app, [=] {
+            options->has_prompt = prompt->count() > 0;
+            options->has_ids = ids->count() > 0;
+            options->has_messages = messages->count() > 0;
+            Run(*options);
+          }};
+}
+
+}  // namespace inference::tools

@@ -1,0 +1,66 @@
+// The commands of the program, and what several of them share on the command line.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "api.h"
+
+namespace inference::tools {
+
+// A mistake on the command line: exit code 2, and a hint at --help.
+class UsageError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+struct Command {
+  CLI::App* app = nullptr;
+  std::function<void()> run;
+};
+
+Command AddDevices(CLI::App& root);
+Command AddInfo(CLI::App& root);
+Command AddGenerate(CLI::App& root);
+Command AddChat(CLI::App& root);
+Command AddTokenize(CLI::App& root);
+Command AddRender(CLI::App& root);
+Command AddLogits(CLI::App& root);
+Command AddBench(CLI::App& root);
+
+struct ModelOptions {
+  std::string path;
+  std::string device;  // index, part of a name, or type; empty = the default device
+  int64_t n_ctx = 0;   // tokens; 0 = what the model was made for
+  bool verbose = false;
+};
+void AddModelOptions(CLI::App& app, ModelOptions& options);
+
+struct SamplingOptions {
+  int32_t max_tokens = 256;
+  float temperature = 0.0f;
+  uint64_t seed = 0;
+  int32_t top_k = 0;
+  float top_p = 0.0f;
+  float min_p = 0.0f;
+  float repeat_penalty = 0.0f;
+  bool ignore_eos = false;
+};
+void AddSamplingOptions(CLI::App& app, SamplingOptions& options);
+
+// --tokenizer or --model: a GGUF file, or a folder with tokenizer.json.
+struct TokenizerOptions {
+  std::string tokenizer, model;
+};
+void AddTokenizerOptions(CLI::App& app, TokenizerOptions& options);
+
+void AddTemplateOption(CLI::App& app, std::string& chat_template);
+
+// "1,2,3"; UsageError for anything else.
+std::vector<inf_token> ParseIds(const std::string& text);
+
+}  // namespace inference::tools

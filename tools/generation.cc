@@ -1,0 +1,143 @@
+#include "generation.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "progress.h"
+#include "terminal.h"
+
+namespace inference::tools {
+namespace {
+
+void PrintLog(void*, int32_t level, const char* part, size_t part_len, const char* message,
+              size_t message_len) {
+  const char* const name = level == INF_LOG_ERROR     ? "error"
+                           : level == INF_LOG_WARNING ? "warning"
+                           : level == INF_LOG_INFO    ? "info"
+                                                      : "debug";
+  Err(fmt::format("[{}] {}: {}\n", name, std::string_view(part, part_len),
+                  std::string_view(message, message_len)));
+}
+
+int32_t ShowProgress(void* progress, const inf_event* event) {
+  static_cast<Progress*>(progress)->Update(event->step, event->total);
+  return 0;
+}
+
+void Set(const Config& config, std::string_view key, const std::string& value) {
+  Call(inf_config_set_str, config.get(), key.data(), key.size(), value.data(), value.size());
+}
+
+void Set(const Config& config, std::string_view key, int64_t value) {
+  Call(inf_config_set_i64, config.get(), key.data(), key.size(), value);
+}
+
+}  // namespace
+
+Runtime NewRuntime(bool verbose) {
+  Runtime runtime;
+  Call(inf_runtime_new, nullptr, verbose ? PrintLog : nullptr, nullptr, nullptr, runtime.out());
+  if (verbose) Call(inf_runtime_set_log_level, runtime.get(), INF_LOG_DEBUG);
+  return runtime;
+}
+
+Model LoadModelInto(const Runtime& runtime, const ModelOptions& options, inf_cancel* cancel) {
+  Config config;
+  Call(inf_config_new, config.out());
+  if (!options.device.empty()) Set(config, "device", options.device);
+  if (options.n_ctx > 0) Set(config, "n_ctx", options.n_ctx);
+  Progress progress("loading");
+  Model model;
+  Call(inf_model_load, runtime.get(), options.path.data(), options.path.size(), config.get(),
+       cancel, ShowProgress, &progress, model.out());
+  return model;
+}
+
+LoadedModel LoadModel(const ModelOptions& options, inf_cancel* cancel) {
+  LoadedModel loaded;
+  loaded.runtime = NewRuntime(options.verbose);
+  loaded.model = LoadModelInto(loaded.runtime, options, cancel);
+  return loaded;
+}
+
+Tokenizer LoadTokenizer(const TokenizerOptions& options) {
+  const std::string& path = options.tokenizer.empty() ? options.model : options.tokenizer;
+  if (path.empty()) throw UsageError("one of --tokenizer and --model is needed");
+  Tokenizer tokenizer;
+  Call(inf_tokenizer_load, path.data(), path.size(), tokenizer.out());
+  return tokenizer;
+}
+
+void SetTemplate(const Chat& chat, const std::string& chat_template) {
+  if (chat_template.empty()) return;
+  const bool is_file = std::filesystem::is_regular_file(chat_template);
+  const std::string text = is_file ? ReadFile(chat_template) : chat_template;
+  Call(inf_chat_set_template, chat.get(), text.data(), text.size());
+}
+
+Request NewRequest(const SamplingOptions& options, inf_cancel* cancel) {
+  inf_sampling sampling;
+  inf_sampling_init(&sampling);
+  if (options.ignore_eos) sampling.flags |= INF_SAMPLING_IGNORE_END;
+  sampling.max_tokens = options.max_tokens;
+  sampling.temperature = options.temperature;
+  sampling.seed = options.seed;
+  sampling.top_k = options.top_k;
+  sampling.top_p = options.top_p;
+  sampling.min_p = options.min_p;
+  sampling.repeat_penalty = options.repeat_penalty;
+  Request request;
+  Call(inf_request_new, request.out());
+  Call(inf_request_set_sampling, request.get(), &sampling);
+  Call(inf_request_set_cancel, request.get(), cancel);
+  return request;
+}
+
+inf_result RunRequest(const Session& session, const Request& request,
+                      const std::function<void(const inf_event&)>& on_token) {
+  Progress progress("reading the prompt");
+  Gen gen;
+  Call(inf_gen_start, session.get(), request.get(), gen.out());
+  try {
+    const inf_event* event = nullptr;
+    while (Call(inf_gen_next, gen.get(), &event) != INF_DONE) {
+      if (event->kind == INF_EVENT_PREFILL) {
+        progress.Update(event->step, event->total);
+      } else if (event->kind == INF_EVENT_TOKEN) {
+        progress.Clear();
+        on_token(*event);
+      }
+    }
+  } catch (const ApiError& error) {
+    if (error.status() != INF_E_CANCELLED) throw;
+  }
+  auto result = Sized<inf_result>();
+  Call(inf_gen_result, gen.get(), &result);
+  return result;
+}
+
+Json MetricsJson(const inf_result& result) {
+  return {{"prompt_tokens", result.prompt_tokens},
+          {"cached_tokens", result.cached_tokens},
+          {"generated_tokens", result.generated_tokens},
+          {"prefill_ns", result.prefill_ns},
+          {"decode_ns", result.decode_ns},
+          {"total_ns", result.total_ns},
+          {"prefill_tok_s", result.prefill_tok_s},
+          {"decode_tok_s", result.decode_tok_s},
+          {"active_bytes", result.active_bytes},
+          {"peak_bytes", result.peak_bytes}};
+}
+
+std::string MetricsLine(const inf_result& result) {
+  const std::string cached =
+      result.cached_tokens > 0 ? fmt::format(" ({} cached)", result.cached_tokens) : "";
+  return fmt::format(
+      "prompt {} tokens{} at {:.1f}/s, answer {} tokens at {:.1f}/s, ended by {}, {}",
+      result.prompt_tokens, cached, result.prefill_tok_s, result.generated_tokens,
+      result.decode_tok_s, inf_finish_name(result.finish), HumanBytes(result.peak_bytes));
+}
+
+}  // namespace inference::tools
