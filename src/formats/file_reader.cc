@@ -20,8 +20,10 @@ FileReader::FileReader(const File& file, uint64_t max_position)
 void FileReader::Expect(uint64_t count, uint64_t bytes, std::string_view what) const {
   const uint64_t left = remaining();
   if (count > left / bytes) {
-    Fail(Status::kFormat, "{}: {}: needs {}{} bytes at byte {}, the file has {} left", path(), what,
-         count == 1 ? "" : fmt::format("{} x ", count), bytes, position(), left);
+    const std::string wanted = bytes == 1 || count == 1 ? fmt::to_string(std::max(count, bytes))
+                                                        : fmt::format("{} x {}", count, bytes);
+    Fail(Status::kFormat, "{}: {}: needs {} bytes at byte {}, the file has {} left", path(), what,
+         wanted, position(), left);
   }
   Require(position() + count * bytes <= max_position_, Status::kLimit,
           "{}: {}: {} bytes at byte {}, this part of a file may have {}", path(), what,

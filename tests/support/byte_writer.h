@@ -1,0 +1,36 @@
+// Builds little-endian binary files for tests, byte by byte.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+namespace inference {
+
+// Appends little-endian values.
+class ByteWriter {
+ public:
+  template <typename T>
+  ByteWriter& Put(T value) {
+    char raw[sizeof(T)];
+    std::memcpy(raw, &value, sizeof(T));
+    bytes_.append(raw, sizeof(T));
+    return *this;
+  }
+  ByteWriter& Raw(std::string_view text) {
+    bytes_.append(text);
+    return *this;
+  }
+  ByteWriter& String(std::string_view text) { return Put<uint64_t>(text.size()).Raw(text); }
+  ByteWriter& Align(uint64_t alignment) {
+    while (bytes_.size() % alignment != 0) bytes_.push_back('\0');
+    return *this;
+  }
+  const std::string& bytes() const { return bytes_; }
+
+ private:
+  std::string bytes_;
+};
+
+}  // namespace inference

@@ -1,0 +1,234 @@
+#include "util/file.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <iterator>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "support/expect_error.h"
+#include "support/temp_dir.h"
+
+namespace inference {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string ReadString(const File& file, uint64_t offset, size_t bytes) {
+  std::string out(bytes, '\0');
+  file.ReadAt(offset, std::as_writable_bytes(std::span(out)));
+  return out;
+}
+
+void WriteAtomically(const std::string& path, std::string_view content) {
+  WriteFileAtomically(path, std::as_bytes(std::span(content)));
+}
+
+TEST(File, ReadsAnywhere) {
+  const TempDir dir;
+  const File file = File::Open(dir.Write("a", "0123456789"));
+  EXPECT_EQ(file.size(), 10u);
+  EXPECT_EQ(file.path(), dir.Path("a"));
+  EXPECT_EQ(ReadString(file, 0, 10), "0123456789");
+  EXPECT_EQ(ReadString(file, 7, 3), "789");
+  EXPECT_EQ(ReadString(file, 10, 0), "");
+}
+
+TEST(File, MovesItsDescriptor) {
+  const TempDir dir;
+  File a = File::Open(dir.Write("a", "aaa"));
+  File b = std::move(a);
+  EXPECT_EQ(ReadString(b, 0, 3), "aaa");
+  b = File::Open(dir.Write("b", "bb"));
+  EXPECT_EQ(ReadString(b, 0, 2), "bb");
+  EXPECT_EQ(b.size(), 2u);
+}
+
+TEST(File, ShortReadNamesSizes) {
+  const TempDir dir;
+  const File file = File::Open(dir.Write("a", "0123456789"));
+  ExpectError(Status::kIo, {dir.Path("a"), "ends at byte 10, expected 8 bytes at 5"},
+              [&] { ReadString(file, 5, 8); });
+  ExpectError(Status::kIo, {"ends at byte 100"}, [&] { ReadString(file, 100, 1); });
+}
+
+TEST(File, TruncatedAfterOpenIsAnError) {
+  const TempDir dir;
+  const std::string path = dir.Write("a", "0123456789");
+  const File file = File::Open(path);
+  fs::resize_file(path, 4);
+  ExpectError(Status::kIo, {path, "ends at byte 4"}, [&] { ReadString(file, 0, 10); });
+}
+
+TEST(File, RefusesWhatIsNoRegularFile) {
+  const TempDir dir;
+  ExpectError(Status::kPath, {dir.path(), "is a directory, expected a regular file"},
+              [&] { File::Open(dir.path()); });
+  ASSERT_EQ(mkfifo(dir.Path("fifo").c_str(), 0600), 0);
+  ExpectError(Status::kPath, {"fifo", "special file"}, [&] { File::Open(dir.Path("fifo")); });
+  ExpectError(Status::kPath, {"/dev/null", "special file"}, [] { File::Open("/dev/null"); });
+}
+
+TEST(File, MissingFileCarriesErrno) {
+  const TempDir dir;
+  try {
+    File::Open(dir.Path("nowhere"));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.status(), Status::kNotFound);
+    EXPECT_EQ(error.domain(), Domain::kErrno);
+    EXPECT_EQ(error.sub(), ENOENT);
+    EXPECT_NE(std::string(error.what()).find(dir.Path("nowhere")), std::string::npos);
+  }
+  const std::string path = dir.Write("a", "");
+  ExpectError(Status::kNotFound, {path + "/b"}, [&] { File::Open(path + "/b"); });
+}
+
+TEST(File, ReadTextFileHonoursItsLimit) {
+  const TempDir dir;
+  const std::string path = dir.Write("a", "hello");
+  EXPECT_EQ(ReadTextFile(path, 5), "hello");
+  EXPECT_EQ(ReadTextFile(dir.Write("empty", ""), 5), "");
+  ExpectError(Status::kLimit, {path, "has 5 bytes, at most 4 are read"},
+              [&] { ReadTextFile(path, 4); });
+}
+
+TEST(File, KindsOfPath) {
+  const TempDir dir;
+  const std::string path = dir.Write("a", "");
+  EXPECT_TRUE(FileExists(path));
+  EXPECT_FALSE(FileExists(dir.path()));
+  EXPECT_FALSE(FileExists(dir.Path("nowhere")));
+  EXPECT_TRUE(IsDirectory(dir.path()));
+  EXPECT_FALSE(IsDirectory(path));
+  EXPECT_FALSE(IsDirectory(dir.Path("nowhere")));
+}
+
+TEST(File, ReadsFromSeveralThreads) {
+  const TempDir dir;
+  std::string content(1 << 16, '\0');
+  for (size_t i = 0; i < content.size(); ++i) content[i] = static_cast<char>(i * 31 >> 3);
+  const File file = File::Open(dir.Write("a", content));
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (size_t at = static_cast<size_t>(t); at + 100 < content.size(); at += 997) {
+        EXPECT_EQ(ReadString(file, at, 100), content.substr(at, 100));
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+TEST(PlainFileName, OnlyNamesWithinAFolder) {
+  for (const char* name : {"a", "model-00001-of-00002.safetensors", "x%2f..", "...", "a b"}) {
+    EXPECT_TRUE(IsPlainFileName(name)) << name;
+  }
+  for (const char* name : {"", ".", "..", "/etc/passwd", "../x", "a/../../x", "a/b", "..\\x"}) {
+    EXPECT_FALSE(IsPlainFileName(name)) << name;
+  }
+  EXPECT_FALSE(IsPlainFileName(std::string_view("a\0b", 3)));
+  EXPECT_TRUE(IsPlainFileName(std::string(255, 'x')));
+  EXPECT_FALSE(IsPlainFileName(std::string(256, 'x')));
+}
+
+TEST(OpenIn, ReadsPlainFilesAndLinksThatStayInside) {
+  const TempDir dir;
+  dir.Write("a", "aaa");
+  fs::create_directory(dir.Path("blobs"));
+  dir.Write("blobs/b", "bb");
+  fs::create_symlink("blobs/b", dir.Path("link"));
+  fs::create_symlink("link", dir.Path("chain"));
+  fs::create_symlink(dir.Path("blobs/b"), dir.Path("absolute"));
+  EXPECT_EQ(ReadString(File::OpenIn(dir.path(), "a"), 0, 3), "aaa");
+  for (const char* name : {"link", "chain", "absolute"}) {
+    const File file = File::OpenIn(dir.path(), name);
+    EXPECT_EQ(ReadString(file, 0, 2), "bb") << name;
+    EXPECT_EQ(file.path(), dir.Path(name));
+  }
+  fs::create_directory_symlink(dir.path(), dir.Path("blobs/up"));
+  EXPECT_EQ(File::OpenIn(dir.Path("blobs/up"), "a").size(), 3u)
+      << "the folder itself may be a link";
+}
+
+TEST(OpenIn, RefusesWhatLeavesTheFolder) {
+  const TempDir outside, dir;
+  const std::string secret = outside.Write("secret", "s");
+  fs::create_symlink(secret, dir.Path("out"));
+  fs::create_directory_symlink(outside.path(), dir.Path("sub"));
+  fs::create_symlink("sub/secret", dir.Path("parent"));
+  fs::create_symlink("loop", dir.Path("loop"));
+  fs::create_symlink("gone", dir.Path("dangling"));
+  ExpectError(Status::kPath, {dir.Path("out"), secret, "expected a file inside its folder"},
+              [&] { File::OpenIn(dir.path(), "out"); });
+  ExpectError(Status::kPath, {dir.Path("parent"), secret},
+              [&] { File::OpenIn(dir.path(), "parent"); });
+  ExpectError(Status::kPath, {dir.Path("loop")}, [&] { File::OpenIn(dir.path(), "loop"); });
+  ExpectError(Status::kNotFound, {dir.Path("dangling")},
+              [&] { File::OpenIn(dir.path(), "dangling"); });
+  ExpectError(Status::kPath, {"'sub/secret' is not a plain file name"},
+              [&] { File::OpenIn(dir.path(), "sub/secret"); });
+  ExpectError(Status::kNotFound, {dir.Path("nowhere")},
+              [&] { File::OpenIn(dir.Path("nowhere"), "a"); });
+}
+
+TEST(OpenIn, RefusesHardLinksFoldersAndPipes) {
+  const TempDir dir;
+  dir.Write("a", "a");
+  fs::create_hard_link(dir.Path("a"), dir.Path("hard"));
+  fs::create_directory(dir.Path("folder"));
+  ASSERT_EQ(mkfifo(dir.Path("fifo").c_str(), 0600), 0);
+  ExpectError(Status::kPath, {dir.Path("hard"), "has 2 hard links"},
+              [&] { File::OpenIn(dir.path(), "hard"); });
+  ExpectError(Status::kPath, {"is a directory"}, [&] { File::OpenIn(dir.path(), "folder"); });
+  ExpectError(Status::kPath, {"special file"}, [&] { File::OpenIn(dir.path(), "fifo"); });
+}
+
+TEST(Park, ReadsTheSameFileOrNone) {
+  const TempDir dir;
+  const std::string path = dir.Write("a", "0123");
+  File file = File::Open(path);
+  file.Park();
+  file.Park();
+  EXPECT_EQ(ReadString(file, 1, 2), "12");
+  File moved = std::move(file);
+  EXPECT_EQ(ReadString(moved, 0, 4), "0123");
+  fs::rename(path, dir.Path("old"));
+  ExpectError(Status::kNotFound, {path}, [&] { ReadString(moved, 0, 1); });
+  dir.Write("a", "evil");
+  ExpectError(Status::kIo, {path, "another file has taken its place"},
+              [&] { ReadString(moved, 0, 1); });
+}
+
+TEST(WriteFileAtomically, ReplacesAndLeavesNothingBeside) {
+  const TempDir dir;
+  const std::string path = dir.Path("out");
+  WriteAtomically(path, "first");
+  EXPECT_EQ(ReadTextFile(path, 100), "first");
+  WriteAtomically(path, "");
+  EXPECT_EQ(ReadTextFile(path, 100), "");
+  const std::string large(3 << 20, 'x');
+  WriteAtomically(path, large);
+  EXPECT_EQ(ReadTextFile(path, 4 << 20), large);
+  EXPECT_EQ(std::distance(fs::directory_iterator(dir.path()), fs::directory_iterator()), 1);
+  EXPECT_EQ(fs::status(path).permissions(), fs::perms(0644));
+}
+
+TEST(WriteFileAtomically, FailureKeepsTheOldFile) {
+  const TempDir dir;
+  ExpectError(Status::kIo, {dir.Path("no/out"), "temporary file"},
+              [&] { WriteAtomically(dir.Path("no/out"), "x"); });
+  fs::create_directory(dir.Path("folder"));
+  dir.Write("folder/keep", "");
+  ExpectError(Status::kIo, {dir.Path("folder"), "rename"},
+              [&] { WriteAtomically(dir.Path("folder"), "x"); });
+  EXPECT_TRUE(FileExists(dir.Path("folder/keep")));
+  EXPECT_EQ(std::distance(fs::directory_iterator(dir.path()), fs::directory_iterator()), 1);
+}
+
+}  // namespace
+}  // namespace inference
