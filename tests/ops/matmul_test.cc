@@ -1,0 +1,293 @@
+// Every weight type and every kernel of cl/matmul.cl against a plain loop in double, at awkward sizes;
+// and the promise that all of them give the same bits.
+#include "ops/matmul.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "ops/embedding.h"
+#include "support/ggml_reference.h"
+#include "support/test_device.h"
+#include "util/error.h"
+
+namespace inference {
+namespace {
+
+constexpr DType kTypes[] = {DType::kF32,  DType::kF16,  DType::kBF16, DType::kQ4_0,
+                            DType::kQ4_1, DType::kQ5_0, DType::kQ5_1, DType::kQ8_0,
+                            DType::kQ4_K, DType::kQ5_K, DType::kQ6_K};
+
+struct Matrix {
+  PackedMatrix packed;
+  std::vector<std::vector<double>> values;  // [O, I]
+};
+
+Matrix MakeMatrix(DType dtype, int64_t rows, int64_t cols, uint32_t seed) {
+  std::mt19937 generator(seed);
+  std::vector<std::vector<uint8_t>> stored(static_cast<size_t>(rows));
+  Matrix out;
+  for (auto& row : stored) {
+    row = RandomRow(dtype, cols, generator);
+    std::vector<double> values;
+    for (int64_t c = 0; c < cols; ++c) values.push_back(DequantizedAt(dtype, row, c));
+    out.values.push_back(std::move(values));
+  }
+  out.packed = PackMatrix(*TestDevice(), dtype, rows, cols,
+                          [&](int64_t first, int64_t count, std::vector<std::byte>&,
+                              const std::byte** pointers) {
+                            for (int64_t i = 0; i < count; ++i) {
+                              pointers[i] = reinterpret_cast<const std::byte*>(
+                                  stored[static_cast<size_t>(first + i)].data());
+                            }
+                          });
+  return out;
+}
+
+// What MatmulInput means, in double: the rows that a product reads.
+std::vector<std::vector<double>> ReferenceInput(const std::vector<float>& x, int64_t T, int64_t D,
+                                                const std::vector<float>& norm,
+                                                const std::vector<float>& delta,
+                                                const std::vector<float>& delta_norm, double eps,
+                                                std::vector<double>* sum) {
+  const auto inv_rms = [&](const std::vector<double>& row) {
+    double squares = 0;
+    for (const double v : row) squares += v * v;
+    return 1.0 / std::sqrt(squares / static_cast<double>(D) + eps);
+  };
+  std::vector<std::vector<double>> out;
+  for (int64_t t = 0; t < T; ++t) {
+    std::vector<double> row(x.begin() + t * D, x.begin() + (t + 1) * D);
+    if (!delta.empty()) {
+      const std::vector<double> d(delta.begin() + t * D, delta.begin() + (t + 1) * D);
+      const double inv = inv_rms(d);
+      for (int64_t i = 0; i < D; ++i) {
+        row[static_cast<size_t>(i)] += d[static_cast<size_t>(i)] * inv *
+                                       static_cast<double>(delta_norm[static_cast<size_t>(i)]);
+      }
+      if (sum != nullptr) sum->insert(sum->end(), row.begin(), row.end());
+    }
+    if (!norm.empty()) {
+      const double inv = inv_rms(row);
+      for (int64_t i = 0; i < D; ++i) {
+        row[static_cast<size_t>(i)] *= inv * static_cast<double>(norm[static_cast<size_t>(i)]);
+      }
+    }
+    out.push_back(std::move(row));
+  }
+  return out;
+}
+
+// |got - want| against the size of the terms that were added: what float32 sums can promise.
+void ExpectProduct(float got, const std::vector<double>& w, const std::vector<double>& a,
+                   double extra, const std::string& where) {
+  double want = extra, size = std::abs(extra);
+  for (size_t i = 0; i < w.size(); ++i) {
+    want += w[i] * a[i];
+    size += std::abs(w[i] * a[i]);
+  }
+  EXPECT_NEAR(static_cast<double>(got), want, 2e-6 * size + 1e-12) << where;
+}
+
+std::vector<float> RunProject(KernelFamily family, const MatmulInput& input, const PackedMatrix& W,
+                              Epilogue epilogue, const Tensor& residual, int64_t ld, int64_t column,
+                              std::vector<float>* sum = nullptr) {
+  std::vector<float> out;
+  TestDevice()->Run([&] {
+    Recording recording(TestDevice(), family);
+    const PreparedInput a = PrepareInput(recording, input);
+    const Tensor y = Upload({a.T, ld}, std::vector<float>(static_cast<size_t>(a.T * ld), 7.0f));
+    Project(recording, a, W, epilogue, residual, y, column);
+    recording.Run();
+    out = Download(y.buffer, static_cast<size_t>(a.T * ld));
+    if (sum != nullptr) *sum = Download(a.sum.buffer, static_cast<size_t>(a.T * a.D));
+  });
+  return out;
+}
+
+class MatmulTypeTest : public testing::TestWithParam<DType> {};
+
+TEST_P(MatmulTypeTest, MatchesReferenceAndAllKernelsAgreeOnBits) {
+  const DType dtype = GetParam();
+  const auto block = static_cast<int64_t>(InfoOf(dtype).block_elements);
+  const bool plain = block == 1;
+  for (const int64_t O : {1, 15, 16, 17, 33, 65, 112}) {
+    for (const int64_t I : plain ? std::vector<int64_t>{1, 31, 32, 33, 100}
+                                 : std::vector<int64_t>{block, 3 * block}) {
+      const Matrix W = MakeMatrix(dtype, O, I, static_cast<uint32_t>(O * 1000 + I));
+      constexpr int64_t kT = 31;  // two tiles of 14 and a rest of 3
+      const auto x = RandomNormal(static_cast<size_t>(kT * I), 5);
+      const auto a = ReferenceInput(x, kT, I, {}, {}, {}, 0, nullptr);
+      const auto many = RunProject(KernelFamily::kCpu, {.x = Upload({kT, I}, x)}, W.packed,
+                                   Epilogue::kStore, {}, O, 0);
+      const auto each = RunProject(KernelFamily::kGpu, {.x = Upload({kT, I}, x)}, W.packed,
+                                   Epilogue::kStore, {}, O, 0);
+      EXPECT_EQ(many, each) << "O " << O << " I " << I;
+      for (int64_t t = 0; t < kT; ++t) {
+        for (int64_t o = 0; o < O; ++o) {
+          ExpectProduct(many[static_cast<size_t>(t * O + o)], W.values[static_cast<size_t>(o)],
+                        a[static_cast<size_t>(t)], 0,
+                        fmt::format("O {} I {} t {} o {}", O, I, t, o));
+        }
+      }
+      for (const int64_t t : {0, 13, 14, 30}) {  // a row alone has the bits it has in the batch
+        const std::vector<float> row(x.begin() + t * I, x.begin() + (t + 1) * I);
+        const auto one = RunProject(KernelFamily::kCpu, {.x = Upload({1, I}, row)}, W.packed,
+                                    Epilogue::kStore, {}, O, 0);
+        const std::vector<float> in_batch(many.begin() + t * O, many.begin() + (t + 1) * O);
+        EXPECT_EQ(one, in_batch) << "O " << O << " I " << I << " t " << t;
+      }
+    }
+  }
+}
+
+TEST_P(MatmulTypeTest, EmbeddingIsTheRowsOfTheTable) {
+  const DType dtype = GetParam();
+  const int64_t V = 37, D = InfoOf(dtype).block_elements == 1 ? 33 : 256;
+  const Matrix W = MakeMatrix(dtype, V, D, 3);
+  const std::vector<int32_t> ids = {0, 36, 15, 16, 16, 31};
+  const float scale = 1.5f;
+  TestDevice()->Run([&] {
+    StepBuffer step(*TestDevice(), 8);
+    step.Set(*TestDevice(), 0, 0, ids);
+    Recording recording(TestDevice());
+    const Tensor y = Embed(recording, W.packed, step, static_cast<int64_t>(ids.size()), scale);
+    recording.Run();
+    const auto got = Download(y.buffer, ids.size() * static_cast<size_t>(D));
+    for (size_t t = 0; t < ids.size(); ++t) {
+      for (int64_t d = 0; d < D; ++d) {
+        const double want = W.values[static_cast<size_t>(ids[t])][static_cast<size_t>(d)] * 1.5;
+        EXPECT_NEAR(static_cast<double>(got[t * static_cast<size_t>(D) + static_cast<size_t>(d)]),
+                    want, 1e-6 * std::abs(want) + 1e-7)
+            << t << " " << d;
+      }
+    }
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, MatmulTypeTest, testing::ValuesIn(kTypes),
+                         [](const auto& param_info) { return std::string(InfoOf(param_info.param).name); });
+
+struct InputCase {
+  int64_t T, D;
+  bool norm, delta;
+  int64_t first_row;
+};
+
+class MatmulInputTest : public testing::TestWithParam<InputCase> {};
+
+TEST_P(MatmulInputTest, MatchesReference) {
+  const auto [T, D, with_norm, with_delta, first_row] = GetParam();
+  const auto n = static_cast<size_t>(T * D);
+  const auto x = RandomNormal(n, 1), delta = with_delta ? RandomNormal(n, 2, 3.0f) : std::vector<float>{};
+  const auto norm = with_norm ? RandomNormal(static_cast<size_t>(D), 3) : std::vector<float>{};
+  const auto delta_norm = with_delta ? RandomNormal(static_cast<size_t>(D), 4) : std::vector<float>{};
+  constexpr float kEps = 1e-3f;
+  constexpr int64_t kO = 35;
+  std::vector<double> want_sum;
+  const auto a = ReferenceInput(x, T, D, norm, delta, delta_norm, static_cast<double>(kEps), &want_sum);
+  const Matrix W = MakeMatrix(DType::kF32, kO, D, 9);
+  MatmulInput input{.x = Upload({T, D}, x), .eps = kEps, .first_row = first_row};
+  if (with_norm) input.norm_weight = Upload({D}, norm);
+  if (with_delta) {
+    input.delta = Upload({T, D}, delta);
+    input.delta_norm_weight = Upload({D}, delta_norm);
+  }
+  for (const KernelFamily family : {KernelFamily::kCpu, KernelFamily::kGpu}) {
+    std::vector<float> sum;
+    const auto y = RunProject(family, input, W.packed, Epilogue::kStore, {}, kO + 5, 3,
+                              with_delta ? &sum : nullptr);
+    for (int64_t t = first_row; t < T; ++t) {
+      const auto row = static_cast<size_t>((t - first_row) * (kO + 5));
+      EXPECT_EQ(y[row + 2], 7.0f) << "writes only its own columns";
+      EXPECT_EQ(y[row + 3 + kO], 7.0f);
+      for (int64_t o = 0; o < kO; ++o) {
+        ExpectProduct(y[row + 3 + static_cast<size_t>(o)], W.values[static_cast<size_t>(o)],
+                      a[static_cast<size_t>(t)], 0, fmt::format("t {} o {}", t, o));
+      }
+      for (int64_t d = 0; with_delta && d < D; ++d) {
+        const double want = want_sum[static_cast<size_t>(t * D + d)];
+        EXPECT_NEAR(static_cast<double>(sum[static_cast<size_t>((t - first_row) * D + d)]), want,
+                    1e-5 * (1 + std::abs(want)));
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Cases, MatmulInputTest,
+                         testing::Values(InputCase{1, 1, true, false, 0},
+                                         InputCase{1, 33, true, true, 0},
+                                         InputCase{1, 48, false, false, 0},
+                                         InputCase{15, 47, true, false, 0},
+                                         InputCase{3, 64, true, true, 0},
+                                         InputCase{29, 65, true, true, 28},
+                                         InputCase{5, 17, true, true, 2}));
+
+TEST(MatmulEpilogueTest, ResidualAndGatedFormsMatchTheReference) {
+  constexpr int64_t kI = 40;
+  for (const int64_t T : {1, 2, 5, 9, 30}) {
+    for (const Epilogue epilogue : {Epilogue::kAdd, Epilogue::kSiluGate, Epilogue::kGeluGate}) {
+      const bool gate = epilogue != Epilogue::kAdd;
+      const int64_t O = gate ? 96 : 37, outputs = gate ? O / 2 : O;
+      const Matrix W = MakeMatrix(DType::kBF16, O, kI, 11);
+      const auto x = RandomNormal(static_cast<size_t>(T * kI), 5);
+      const auto residual = RandomNormal(static_cast<size_t>(T * O), 6);
+      const auto a = ReferenceInput(x, T, kI, {}, {}, {}, 0, nullptr);
+      const Tensor r = gate ? Tensor{} : Upload({T, O}, residual);
+      const auto dot = [&](int64_t t, int64_t o) {
+        double sum = 0;
+        for (int64_t i = 0; i < kI; ++i) {
+          sum += W.values[static_cast<size_t>(o)][static_cast<size_t>(i)] *
+                 a[static_cast<size_t>(t)][static_cast<size_t>(i)];
+        }
+        return sum;
+      };
+      const auto cpu = RunProject(KernelFamily::kCpu, {.x = Upload({T, kI}, x)}, W.packed, epilogue,
+                                  r, outputs, 0);
+      EXPECT_EQ(cpu, RunProject(KernelFamily::kGpu, {.x = Upload({T, kI}, x)}, W.packed, epilogue,
+                                r, outputs, 0));
+      for (int64_t t = 0; t < T; ++t) {
+        for (int64_t o = 0; o < outputs; ++o) {
+          double want;
+          if (gate) {
+            const double g = dot(t, o / 16 * 32 + o % 16), up = dot(t, o / 16 * 32 + 16 + o % 16);
+            want = epilogue == Epilogue::kSiluGate
+                       ? g / (1 + std::exp(-g)) * up
+                       : 0.5 * g * (1 + std::tanh(std::sqrt(2 / M_PI) * (g + 0.044715 * g * g * g))) * up;
+          } else {
+            want = dot(t, o) + static_cast<double>(residual[static_cast<size_t>(t * O + o)]);
+          }
+          EXPECT_NEAR(static_cast<double>(cpu[static_cast<size_t>(t * outputs + o)]), want,
+                      2e-5 * (1 + std::abs(want)))
+              << "T " << T << " t " << t << " o " << o << " epilogue " << static_cast<int>(epilogue);
+        }
+      }
+    }
+  }
+}
+
+TEST(MatmulErrorTest, ShapesThatDoNotFitAreNamed) {
+  const Matrix W = MakeMatrix(DType::kF32, 4, 8, 1);
+  TestDevice()->Run([&] {
+    Recording recording(TestDevice());
+    const Tensor x = Upload({1, 7}, RandomNormal(7, 1));
+    const PreparedInput a = PrepareInput(recording, {.x = x});
+    const Tensor y = recording.Temp({1, 4});
+    try {
+      Project(recording, a, W.packed, Epilogue::kStore, {}, y);
+      ADD_FAILURE() << "no error";
+    } catch (const Error& e) {
+      EXPECT_STREQ(e.what(), "project: weight is [4, 8], input has 7 columns");
+    }
+  });
+  try {
+    PackMatrix(*TestDevice(), DType::kQ4_K, 4, 100, {});
+    ADD_FAILURE() << "no error";
+  } catch (const Error& e) {
+    EXPECT_THAT(e.what(), testing::HasSubstr("rows of type Q4_K hold a multiple of 256 values"));
+  }
+}
+
+}  // namespace
+}  // namespace inference
