@@ -67,17 +67,17 @@ class TemplateParser {
 
 SpecialFrame ParsePostProcessor(const Json& json, const Vocabulary& vocabulary,
                                 const std::string& file) {
-  SpecialFrame out;
+  std::optional<SpecialFrame> frame;
   ForEachStep(json, file + ": post_processor", "processors",
               [&](const JsonFields& step, const std::string& type) {
                 if (type == "ByteLevel") return;  // changes offsets only
                 Require(type == "TemplateProcessing", Status::kUnsupported,
                         "{}: type {} is not supported", step.name(), Quote(type));
-                const SpecialFrame frame = TemplateParser(step, vocabulary).Parse();
-                out.prefix.insert(out.prefix.begin(), frame.prefix.begin(), frame.prefix.end());
-                out.suffix.insert(out.suffix.end(), frame.suffix.begin(), frame.suffix.end());
+                Require(!frame.has_value(), Status::kUnsupported,
+                        "{}: a second TemplateProcessing is not supported", step.name());
+                frame = TemplateParser(step, vocabulary).Parse();
               });
-  return out;
+  return frame.value_or(SpecialFrame{});
 }
 
 }  // namespace inference

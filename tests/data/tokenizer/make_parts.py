@@ -1,0 +1,128 @@
+"""Writes parts.json: small tokenizers, each with one part of tokenizer.json varied, and what the
+Python package `tokenizers` makes of some texts. Run: python3 make_parts.py (tokenizers 0.23.3)."""
+import json
+import os
+import tempfile
+
+import tokenizers
+
+CHARS = "abcdeghilnorst ABH.,!?'12\n_-▁Ġé́ﬁ日本<>/x"
+WORDS = ["he", "ll", "hell", "hello", "or", "wor", "ld", "▁h", "▁he", "▁hello", "in", "an", "▁a", "▁▁"]
+MERGES = [["h", "e"], ["l", "l"], ["he", "ll"], ["hell", "o"], ["o", "r"], ["w", "or"], ["l", "d"],
+          ["▁", "h"], ["▁h", "e"], ["▁", "hello"], ["i", "n"], ["a", "n"], ["▁", "a"], ["▁", "▁"]]
+TEXTS = ["", "hello world", "  Hello  hell ", "a12 1b345", "he'll, an Anb", "caf\u00e9 cafe\u0301 \ufb01n",
+         "日本x日", "\n \n<a>hello</a> <x>", "in<s>hello </s> or", "an_an-an an", "▁hello ▁", "\u0130\u00df\U0001F680"]
+
+
+def byte_alphabet():
+    keep = list(range(33, 127)) + list(range(161, 173)) + list(range(174, 256))
+    rest = [b for b in range(256) if b not in keep]
+    return [chr(b) for b in keep] + [chr(256 + i) for i in range(len(rest))]
+
+
+def added(content, i, **flags):
+    base = dict(id=i, content=content, single_word=False, lstrip=False, rstrip=False, normalized=False, special=False)
+    return {**base, **flags}
+
+
+def seq(kind, *steps):
+    return {"type": "Sequence", kind: list(steps)}
+
+
+tokens = ["<unk>", "<s>", "</s>"] + sorted(set(CHARS) | {"w", "Ã", "©"}) + WORDS
+BASE = dict(
+    version="1.0", truncation=None, padding=None,
+    added_tokens=[added("<unk>", 0, special=True), added("<s>", 1, special=True), added("</s>", 2, special=True)],
+    normalizer=None, pre_tokenizer=None, post_processor=None, decoder={"type": "Fuse"},
+    model=dict(type="BPE", dropout=None, unk_token="<unk>", continuing_subword_prefix=None,
+               end_of_word_suffix=None, fuse_unk=False, byte_fallback=False, ignore_merges=False,
+               vocab={t: i for i, t in enumerate(tokens)}, merges=MERGES))
+V = len(tokens)
+BYTES = {**BASE["model"]["vocab"], **{f"<0x{b:02X}>": V + b for b in range(256)}}
+ALPHABET = {t: i for i, t in enumerate(["<unk>", "<s>", "</s>"] + byte_alphabet() + ["he", "ll", "hell", "hello", "Ġhello", "Ġ1"])}
+AMERGES = [["h", "e"], ["l", "l"], ["he", "ll"], ["hell", "o"], ["Ġ", "hello"], ["Ġ", "1"]]
+BL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+SPACE = {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}
+LLAMA2 = seq("decoders", SPACE, {"type": "ByteFallback"}, {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0})
+
+
+def split(pattern, behavior, invert=False):
+    return {"type": "Split", "pattern": pattern, "behavior": behavior, "invert": invert}
+
+
+def template(prefix, suffix):
+    ids = {"<s>": 1, "</s>": 2}
+    special = lambda t: {"SpecialToken": {"id": t, "type_id": 0}}
+    single = [special(t) for t in prefix] + [{"Sequence": {"id": "A", "type_id": 0}}] + [special(t) for t in suffix]
+    return {"type": "TemplateProcessing", "single": single,
+            "pair": single + [{"Sequence": {"id": "B", "type_id": 1}}],
+            "special_tokens": {t: {"id": t, "ids": [ids[t]], "tokens": [t]} for t in set(prefix) | set(suffix)}}
+
+
+configs = {}
+for form in ["NFC", "NFD", "NFKC", "NFKD", "Lowercase"]:
+    configs["normalizer " + form] = dict(normalizer={"type": form})
+configs["normalizer Replace string"] = dict(normalizer={"type": "Replace", "pattern": {"String": " "}, "content": "▁"})
+configs["normalizer Replace regex"] = dict(normalizer={"type": "Replace", "pattern": {"Regex": "\\s+|l(?=o)"}, "content": "-"})
+configs["normalizer Prepend"] = dict(normalizer={"type": "Prepend", "prepend": "▁"})
+for left, right in [(True, False), (False, True), (True, True)]:
+    configs[f"normalizer Strip {left} {right}"] = dict(normalizer={"type": "Strip", "strip_left": left, "strip_right": right})
+configs["normalizer Sequence"] = dict(
+    normalizer=seq("normalizers", {"type": "Lowercase"}, {"type": "NFKC"}, {"type": "Prepend", "prepend": "▁"},
+                   {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}), decoder=LLAMA2)
+for behavior in ["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"]:
+    for invert in [False, True]:
+        configs[f"Split {behavior} {invert}"] = dict(pre_tokenizer=split({"Regex": "[aeio]"}, behavior, invert))
+    configs[f"Split string {behavior}"] = dict(pre_tokenizer=split({"String": "ll"}, behavior))
+configs["Split empty matches"] = dict(pre_tokenizer=split({"Regex": "(?=l)"}, "Isolated"))
+for single in [True, False]:
+    configs[f"Digits {single}"] = dict(pre_tokenizer={"type": "Digits", "individual_digits": single},
+                                       model=dict(vocab={**BASE["model"]["vocab"], "12": V, "34": V + 1},
+                                                  merges=MERGES + [["1", "2"]]))
+for scheme in ["always", "never", "first"]:
+    for cut in [True, False]:
+        meta = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme, "split": cut}
+        configs[f"Metaspace {scheme} {cut}"] = dict(pre_tokenizer=meta, decoder=meta)
+for prefix in [True, False]:
+    for regex in [True, False]:
+        bl = {**BL, "add_prefix_space": prefix, "use_regex": regex}
+        configs[f"ByteLevel {prefix} {regex}"] = dict(
+            pre_tokenizer=bl, decoder=bl, post_processor=bl, model=dict(unk_token=None, vocab=ALPHABET, merges=AMERGES))
+configs["pre_tokenizer Sequence"] = dict(
+    pre_tokenizer=seq("pretokenizers", {"type": "Digits", "individual_digits": True}, BL), decoder=BL,
+    model=dict(unk_token=None, vocab=ALPHABET, merges=AMERGES, ignore_merges=True))
+configs["byte_fallback"] = dict(decoder=LLAMA2, model=dict(vocab=BYTES, byte_fallback=True),
+                                normalizer={"type": "Replace", "pattern": {"String": " "}, "content": "▁"})
+configs["byte_fallback without the tokens"] = dict(model=dict(byte_fallback=True, fuse_unk=True))
+configs["fuse_unk"] = dict(model=dict(fuse_unk=True))
+configs["ignore_merges"] = dict(model=dict(ignore_merges=True, merges=MERGES[:3]))
+configs["no decoder"] = dict(decoder=None)
+configs["decoder Strip of each token"] = dict(decoder={"type": "Strip", "content": "l", "start": 1, "stop": 1})
+configs["decoder Strip of the text"] = dict(decoder=seq("decoders", {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 2, "stop": 1}))
+configs["template"] = dict(post_processor=template(["<s>"], ["</s>"]))
+configs["template in a Sequence"] = dict(post_processor=seq("processors", BL, template(["</s>", "<s>"], ["</s>"])))
+for flag in ["lstrip", "rstrip", "single_word", "normalized", "special"]:
+    configs["added " + flag] = dict(
+        added_tokens=BASE["added_tokens"] + [added("an", V, **{flag: True}), added("<a>", V + 1, **{flag: True}),
+                                             added("anb", V + 2, **{flag: True})],
+        normalizer={"type": "Lowercase"}, model=dict(vocab={k: v for k, v in BASE["model"]["vocab"].items() if k != "an"} | {"zz": BASE["model"]["vocab"]["an"]}, merges=[m for m in MERGES if m != ["a", "n"]]))
+
+out = dict(base=BASE, configs=[])
+for name, change in configs.items():
+    full = json.loads(json.dumps({**BASE, **change, "model": {**BASE["model"], **change.get("model", {})}}))
+    with tempfile.TemporaryDirectory() as d:
+        path = os.path.join(d, "tokenizer.json")
+        json.dump(full, open(path, "w"))
+        t = tokenizers.Tokenizer.from_file(path)
+    cases = []
+    for text in TEXTS:
+        ids = t.encode(text, add_special_tokens=False).ids
+        try:
+            decoded = [t.decode(ids, skip_special_tokens=skip) for skip in (False, True)]
+        except BaseException:  # its Strip panics on a text shorter than what it takes off
+            continue
+        cases.append(dict(text=text, ids=ids, ids_special=t.encode(text).ids,
+                          decoded=decoded[0], decoded_skip=decoded[1]))
+    out["configs"].append(dict(name=name, change=change, cases=cases))
+json.dump(out, open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "parts.json"), "w"), ensure_ascii=True, separators=(",", ":"))
+print(len(configs), "tokenizers")
