@@ -40,7 +40,7 @@ double MeasureReadBandwidth(Device& device, uint64_t bytes) {
   const uint64_t items = device.info().compute_units * (cpu ? kCpuItemsPerUnit : kGpuItemsPerUnit);
   const uint64_t chunk = cpu ? (vectors + items - 1) / items : 0;
   Buffer data = device.Allocate(vectors * width * sizeof(float));
-  const Buffer sums = device.Allocate(items * width * sizeof(float));
+  Buffer sums = device.Allocate(items * width * sizeof(float));
   const double seconds = device.Run([&] {
     device.FillZero(data, 0, data.size());  // pages that were never written are not in memory
     Kernel kernel =
@@ -50,6 +50,7 @@ double MeasureReadBandwidth(Device& device, uint64_t bytes) {
     return BestSeconds(device, kernel, {items, cpu ? 1 : kGpuLocal});
   });
   data = Buffer();
+  sums = Buffer();
   device.Trim();
   return static_cast<double>(vectors * width * sizeof(float)) / seconds / 1e9;
 }

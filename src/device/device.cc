@@ -91,16 +91,16 @@ void Device::Init(const DeviceOptions& options) {
 
 Device::~Device() {
   if (Forked()) {  // the thread and the driver's workers are not in this process
-    thread_.Abandon();
-    for (ClKernel& kernel : retired_) kernel.release();
-    programs_.release();
-    pool_.release();
-    queue_.release();
-    context_.release();
+    static_cast<void>(thread_.release());  // even its condition variable would wait for it
+    for (ClKernel& kernel : retired_) static_cast<void>(kernel.release());
+    static_cast<void>(programs_.release());
+    static_cast<void>(pool_.release());
+    static_cast<void>(queue_.release());
+    static_cast<void>(context_.release());
     return;
   }
   try {
-    thread_.Run([this] { Close(); });
+    thread_->Run([this] { Close(); });
   } catch (...) {  // only a thread that cannot wait any more; the handles are released below
   }
 }
@@ -129,7 +129,7 @@ void Device::CheckProcess() const {
 }
 
 void Device::CheckThread(const char* call) const {
-  if (!thread_.IsCurrent()) {
+  if (!thread_->IsCurrent()) {
     Fail(Status::kInternal, "{}: called outside the device's submission thread", call);
   }
 }
@@ -137,7 +137,7 @@ void Device::CheckThread(const char* call) const {
 void Device::RunErased(const std::function<void()>& work) {
   CheckProcess();  // first: a lock may be held for ever in a forked child
   const std::shared_ptr<Device> self = shared_from_this();  // must not close on its own thread
-  thread_.Run([&] {
+  thread_->Run([&] {
     if (lost_) Fail(Status::kDeviceLost, "device {}: was lost, open it again", Quote(info_.name));
     ReleaseRetired();
     try {
@@ -164,7 +164,7 @@ void Device::Retire(ClKernel kernel) {
     static_cast<void>(kernel.release());
     return;
   }
-  if (thread_.IsCurrent()) return;  // `kernel` is released here
+  if (thread_->IsCurrent()) return;  // `kernel` is released here
   const std::lock_guard lock(retired_mutex_);
   retired_.push_back(std::move(kernel));
 }

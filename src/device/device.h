@@ -132,7 +132,7 @@ class Device : public std::enable_shared_from_this<Device> {
   std::mutex retired_mutex_;
   std::vector<ClKernel> retired_;
   bool lost_ = false;  // submission thread only
-  SubmissionThread thread_;
+  std::unique_ptr<SubmissionThread> thread_ = std::make_unique<SubmissionThread>();
 };
 
 }  // namespace inference

@@ -15,7 +15,9 @@ namespace inference {
 
 namespace {
 
-// Exact arithmetic: no fast-math option. -w: PoCL's compiler prints warnings on the host's stderr.
+// Exact arithmetic: no fast-math option. -w: PoCL's compiler counts its warnings on the host's
+// stderr. It does so with errors too, and has no option against that: probe with feature macros,
+// not by builds that fail.
 constexpr std::string_view kOptions = "-w -cl-std=CL1.2";
 constexpr size_t kMaxLogBytes = 4000;
 

@@ -20,7 +20,6 @@ SubmissionThread::SubmissionThread() {
 }
 
 SubmissionThread::~SubmissionThread() {
-  if (!thread_.joinable()) return;
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -28,11 +27,6 @@ SubmissionThread::~SubmissionThread() {
   }
   wake_.notify_one();
   thread_.join();
-}
-
-void SubmissionThread::Abandon() {
-  static_cast<void>(
-      new std::thread(std::move(thread_)));  // leaked: joining and detaching both need it
 }
 
 void SubmissionThread::Run(const std::function<void()>& work) {

@@ -15,18 +15,16 @@ namespace inference {
 
 class SubmissionThread {
  public:
-  SubmissionThread();  // asynchronous signals are blocked on the thread
-  ~SubmissionThread();
+  SubmissionThread();   // asynchronous signals are blocked on the thread
+  ~SubmissionThread();  // never in a forked child, which has no such thread: leak it there
   SubmissionThread(const SubmissionThread&) = delete;
   SubmissionThread& operator=(const SubmissionThread&) = delete;
 
   // Runs `work` there and waits; at once when called from the thread itself. Exceptions reach the
   // caller.
   void Run(const std::function<void()>& work);
-  bool IsCurrent() const { return std::this_thread::get_id() == thread_.get_id(); }
 
-  // In a forked child, which has no such thread: gives up the thread's state instead of joining it.
-  void Abandon();
+  bool IsCurrent() const { return std::this_thread::get_id() == thread_.get_id(); }
 
  private:
   struct Job {
