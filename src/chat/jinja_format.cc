@@ -1,0 +1,208 @@
+#include "chat/jinja_format.h"
+
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <string>
+
+#include "chat/jinja_fault.h"
+#include "chat/jinja_ops.h"
+#include "chat/jinja_print.h"
+#include "chat/jinja_text.h"
+
+namespace inference::jinja {
+
+namespace {
+
+constexpr int kMaxWidth = 10'000;
+
+struct Spec {
+  std::string flags;  // of "-+ 0#"
+  int width = 0;
+  int precision = -1;  // absent
+  char type = 0;
+};
+
+class PercentFormatter {
+ public:
+  PercentFormatter(Runtime& runtime, std::string_view format, const Value& values)
+      : runtime_(runtime), out_(runtime), format_(format), values_(values) {}
+
+  Value Run() {
+    while (at_ < format_.size()) {
+      const size_t mark = std::min(format_.find('%', at_), format_.size());
+      out_.Add(format_.substr(at_, mark - at_));
+      at_ = mark;
+      if (at_ < format_.size()) Field();
+    }
+    const bool tuple = IsTuple();
+    const size_t given = tuple ? values_.list()->items.size() : 1;
+    if (used_ < given && (tuple || values_.kind() != Kind::kDict) && !mapped_) {
+      Raise("not all arguments converted during string formatting");
+    }
+    return runtime_.Text(out_.Take());
+  }
+
+ private:
+  bool IsTuple() const {
+    return values_.kind() == Kind::kList && values_.list()->sequence == Sequence::kTuple;
+  }
+
+  char Peek() const {
+    if (at_ >= format_.size()) Raise("incomplete format");
+    return format_[at_];
+  }
+
+  int Number() {
+    int number = 0;
+    while (Peek() >= '0' && Peek() <= '9') {
+      number = number * 10 + (format_[at_++] - '0');
+      if (number > kMaxWidth) Raise("format width or precision above {}", kMaxWidth);
+    }
+    return number;
+  }
+
+  void Field() {
+    ++at_;
+    Value value;
+    bool mapped = false;
+    if (Peek() == '(') {
+      const size_t close = format_.find(')', at_);
+      if (close == format_.npos) Raise("incomplete format key");
+      if (values_.kind() != Kind::kDict) Raise("format requires a mapping");
+      const Value key(format_.substr(at_ + 1, close - at_ - 1));
+      const Value* found = FindKey(runtime_, *values_.dict(), key);
+      if (found == nullptr) Raise("KeyError: {}", Repr(runtime_, key));
+      value = *found;
+      mapped = mapped_ = true;
+      at_ = close + 1;
+    }
+    Spec spec;
+    while (std::string_view("-+ 0#").find(Peek()) != std::string_view::npos) {
+      spec.flags += format_[at_++];
+      if (spec.flags.size() > 8) Raise("too many format flags");
+    }
+    spec.width = Number();
+    if (Peek() == '.') {
+      ++at_;
+      spec.precision = Number();
+    }
+    spec.type = Peek();
+    ++at_;
+    if (spec.type == '%') return out_.Add('%');
+    if (!mapped) value = NextValue();
+    out_.Add(Format(spec, value));
+  }
+
+  Value NextValue() {
+    const size_t index = used_++;
+    if (!IsTuple() && index == 0) return values_;
+    if (!IsTuple() || index >= values_.list()->items.size()) {
+      Raise("not enough arguments for format string");
+    }
+    return values_.list()->items[index];
+  }
+
+  std::string Format(const Spec& spec, const Value& value) {
+    if (spec.type == 's' || spec.type == 'r') {
+      std::string_view text = spec.type == 's' ? Str(runtime_, value) : Repr(runtime_, value);
+      if (spec.precision >= 0) {
+        text = text.substr(0, OffsetOfChar(text, static_cast<size_t>(spec.precision)));
+      }
+      return Pad(spec, std::string(text));
+    }
+    RequireDefined(value);
+    if (!value.IsNumber()) {
+      Raise("%{} format: a number is required, not {}", spec.type, TypeName(value));
+    }
+    const std::string flags = "%" + spec.flags;
+    std::array<char, kMaxWidth * 2 + 512> buffer;
+    int length = 0;
+    if (std::string_view("dixXo").find(spec.type) != std::string_view::npos) {
+      const bool decimal = spec.type == 'd' || spec.type == 'i';
+      if (value.kind() == Kind::kFloat && (!decimal || !(std::abs(value.number()) < 9.2e18))) {
+        Raise("%{} format: an integer is required, not float", spec.type);
+      }
+      const int64_t number =
+          value.kind() == Kind::kFloat ? static_cast<int64_t>(value.number()) : value.integer();
+      if (!decimal && number < 0) Raise("%{} format: negative number", spec.type);
+      const std::string pattern = flags + "*.*ll" + spec.type;
+      length = std::snprintf(buffer.data(), buffer.size(), pattern.c_str(), spec.width,
+                             spec.precision, static_cast<long long>(number));
+    } else if (std::string_view("fFeEgG").find(spec.type) != std::string_view::npos) {
+      const std::string pattern = flags + "*.*" + spec.type;
+      length = std::snprintf(buffer.data(), buffer.size(), pattern.c_str(), spec.width,
+                             spec.precision, value.number());
+    } else {
+      Raise("unsupported format character {}", QuoteLikePython(std::string_view(&spec.type, 1)));
+    }
+    return std::string(buffer.data(), std::min(static_cast<size_t>(length), buffer.size() - 1));
+  }
+
+  static std::string Pad(const Spec& spec, std::string text) {
+    const size_t chars = CountChars(text);
+    const auto width = static_cast<size_t>(spec.width);
+    if (chars >= width) return text;
+    const std::string spaces(width - chars, ' ');
+    return spec.flags.find('-') != std::string::npos ? text + spaces : spaces + text;
+  }
+
+  Runtime& runtime_;
+  TextOut out_;
+  std::string_view format_;
+  const Value& values_;
+  size_t at_ = 0;
+  size_t used_ = 0;
+  bool mapped_ = false;
+};
+
+Value FieldValue(Runtime& runtime, const Args& args, std::string_view field, size_t& automatic) {
+  size_t index = 0;
+  const char* last = field.data() + field.size();
+  if (field.empty()) {
+    index = automatic++;
+  } else if (const auto [rest, error] = std::from_chars(field.data(), last, index);
+             error != std::errc() || rest != last) {
+    for (const auto& [name, value] : args.named) {
+      if (name == field) return value;
+    }
+    if (field.find_first_of(":!.[") != field.npos) {
+      Raise("format field {} is unsupported, wanted a name or number", QuoteLikePython(field));
+    }
+    Raise("KeyError: {}", Repr(runtime, Value(field)));
+  }
+  if (index >= args.positional.size()) {
+    Raise("Replacement index {} out of range for positional args tuple", index);
+  }
+  return args.positional[index];
+}
+
+}  // namespace
+
+Value PercentFormat(Runtime& runtime, std::string_view format, const Value& values) {
+  return PercentFormatter(runtime, format, values).Run();
+}
+
+Value BraceFormat(Runtime& runtime, std::string_view format, const Args& args) {
+  TextOut out(runtime);
+  size_t automatic = 0;
+  for (size_t at = 0; at < format.size();) {
+    const size_t mark = std::min(format.find_first_of("{}", at), format.size());
+    out.Add(format.substr(at, mark - at));
+    if (mark == format.size()) break;
+    if (mark + 1 < format.size() && format[mark + 1] == format[mark]) {
+      out.Add(format[mark]);
+      at = mark + 2;
+      continue;
+    }
+    const size_t close = format[mark] == '{' ? format.find('}', mark) : format.npos;
+    if (close == format.npos) Raise("Single '{}' encountered in format string", format[mark]);
+    out.Add(Str(runtime,
+                FieldValue(runtime, args, format.substr(mark + 1, close - mark - 1), automatic)));
+    at = close + 1;
+  }
+  return runtime.Text(out.Take());
+}
+
+}  // namespace inference::jinja

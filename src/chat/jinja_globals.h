@@ -1,0 +1,12 @@
+// The functions that every template can call.
+#pragma once
+
+#include <string_view>
+
+#include "chat/jinja_value.h"
+
+namespace inference::jinja {
+
+const Builtin* FindGlobal(std::string_view name);  // null where unknown
+
+}  // namespace inference::jinja
