@@ -173,16 +173,20 @@ Command AddBench(CLI::App& root) {
   auto options = std::make_shared<Options>();
   CLI::App* app = root.add_subcommand("bench", "Measure prefill, decode, load and memory");
   AddModelOptions(*app, options->model);
-  CLI::Option* ids = app->add_option("--ids", options->ids, "Prompt instead of the built-in one");
+  CLI::Option* ids =
+      app->add_option("--ids", options->ids, "Token ids as the prompt: 1,2,3")->type_name("IDS");
   app->add_option("--prompt-tokens", options->prompt_tokens, "Length of the prompt")
-      ->check(CLI::Range(1, 1 << 20))
+      ->type_name("N")
+      ->check(AtLeast(1))
       ->excludes(ids)
       ->capture_default_str();
   app->add_option("--gen-tokens", options->gen_tokens, "Tokens to generate")
-      ->check(CLI::Range(2, 1 << 20))
+      ->type_name("N")
+      ->check(AtLeast(2))
       ->capture_default_str();
   app->add_option("--repetitions", options->repetitions, "Runs; medians are reported")
-      ->check(CLI::Range(1, 1000))
+      ->type_name("N")
+      ->check(AtLeast(1))
       ->capture_default_str();
   app->add_flag("--json", options->json, "One JSON object");
   app->footer(

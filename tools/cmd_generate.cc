@@ -151,11 +151,15 @@ Command AddGenerate(CLI::App& root) {
   auto options = std::make_shared<Options>();
   CLI::App* app = root.add_subcommand("generate", "Continue a prompt or answer messages");
   AddModelOptions(*app, options->model);
-  CLI::Option* prompt = app->add_option("-p,--prompt", options->prompt, "Text to continue");
-  CLI::Option* ids = app->add_option("--ids", options->ids, "Token ids to continue: 1,2,3");
-  CLI::Option* messages = app->add_option(
-      "--messages", options->messages,
-      "JSON file: an array of messages, or {\"messages\": [...], \"tools\": [...], ...}");
+  CLI::Option* prompt =
+      app->add_option("-p,--prompt", options->prompt, "Text to continue")->type_name("TEXT");
+  CLI::Option* ids =
+      app->add_option("--ids", options->ids, "Token ids to continue: 1,2,3")->type_name("IDS");
+  CLI::Option* messages =
+      app->add_option(
+             "--messages", options->messages,
+             "JSON file: an array of messages, or {\"messages\": [...], \"tools\": [...], ...}")
+          ->type_name("FILE");
   AddTemplateOption(*app, options->chat_template);
   AddSamplingOptions(*app, options->sampling);
   app->add_flag("--json", options->json, "JSON lines, see below");

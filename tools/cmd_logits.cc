@@ -67,10 +67,11 @@ Command AddLogits(CLI::App& root) {
   auto options = std::make_shared<Options>();
   CLI::App* app = root.add_subcommand("logits", "Logits after every id, as a safetensors file");
   AddModelOptions(*app, options->model);
-  app->add_option("--ids", options->ids, "Token ids: 1,2,3")->required();
+  app->add_option("--ids", options->ids, "Token ids: 1,2,3")->required()->type_name("IDS");
   app->add_option("-o,--out", options->out,
                   "File to write: tensor `logits` [ids, vocabulary], float32")
-      ->required();
+      ->required()
+      ->type_name("FILE");
   app->footer(
       "Example:\n"
       "  inference logits --model model.gguf --ids 1,2,3 --out logits.safetensors");

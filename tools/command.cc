@@ -7,47 +7,71 @@
 
 namespace inference::tools {
 
+CLI::Validator Between(double low, double high) {
+  const auto check = [=](const std::string& text) {
+    double value = 0.0;
+    if (CLI::detail::lexical_cast(text, value) && value >= low && value <= high)
+      return std::string();
+    return fmt::format("{} is not a number from {} to {}", text, low, high);
+  };
+  return CLI::Validator(check, "");
+}
+
+CLI::Validator AtLeast(int64_t low) {
+  const auto check = [=](const std::string& text) {
+    int64_t value = 0;
+    if (CLI::detail::lexical_cast(text, value) && value >= low) return std::string();
+    return fmt::format("{} is not a whole number of at least {}", text, low);
+  };
+  return CLI::Validator(check, "");
+}
+
 void AddModelOptions(CLI::App& app, ModelOptions& options) {
   app.add_option("-m,--model", options.path,
                  "GGUF file, or folder with config.json and *.safetensors")
-      ->required();
+      ->required()
+      ->type_name("PATH");
   app.add_option("--device", options.device,
-                 "OpenCL device: index, part of its name, or cpu|gpu|accelerator");
+                 "OpenCL device: index, part of its name, or cpu|gpu|accelerator")
+      ->type_name("D");
   app.add_option("--n-ctx", options.n_ctx, "Longest session in tokens (default: the model's own)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(AtLeast(0))
+      ->type_name("N");
   app.add_flag("--verbose", options.verbose, "Print the library's log on stderr");
 }
 
 void AddSamplingOptions(CLI::App& app, SamplingOptions& options) {
-  app.add_option("--max-tokens", options.max_tokens, "Stop after this many tokens")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  app.add_option("--temperature", options.temperature, "0 = always the likeliest token")
-      ->check(CLI::Range(0.0, 100.0))
-      ->capture_default_str();
-  app.add_option("--seed", options.seed, "Same seed, same text")->capture_default_str();
-  app.add_option("--top-k", options.top_k, "Draw from the K likeliest tokens (0 = off)")
-      ->check(CLI::NonNegativeNumber);
-  app.add_option("--top-p", options.top_p, "Draw from the likeliest tokens that sum to P (0 = off)")
-      ->check(CLI::Range(0.0, 1.0));
-  app.add_option("--min-p", options.min_p, "Leave out tokens below P times the likeliest (0 = off)")
-      ->check(CLI::Range(0.0, 1.0));
-  app.add_option("--repeat-penalty", options.repeat_penalty,
-                 "Above 1: make tokens that were generated less likely (0 = off)")
-      ->check(CLI::NonNegativeNumber);
+  const auto add = [&](const char* name, auto& value, const char* type, const char* help) {
+    return app.add_option(name, value, help)->type_name(type)->capture_default_str();
+  };
+  add("--max-tokens", options.max_tokens, "N", "Stop after this many tokens")->check(AtLeast(1));
+  add("--temperature", options.temperature, "X", "0 = always the likeliest token")
+      ->check(Between(0.0, 100.0));
+  add("--seed", options.seed, "N", "Same seed, same text");
+  add("--top-k", options.top_k, "N", "Draw from the N likeliest tokens; 0 = off")
+      ->check(AtLeast(0));
+  add("--top-p", options.top_p, "X", "Draw from the likeliest tokens that sum to X; 0 = off")
+      ->check(Between(0.0, 1.0));
+  add("--min-p", options.min_p, "X", "Leave out tokens below X times the likeliest; 0 = off")
+      ->check(Between(0.0, 1.0));
+  add("--repeat-penalty", options.repeat_penalty, "X",
+      "Above 1: make tokens that were generated less likely; 0 = off")
+      ->check(Between(0.0, 1000.0));
   app.add_flag("--ignore-eos", options.ignore_eos, "Go on after an end-of-text token");
 }
 
 void AddTokenizerOptions(CLI::App& app, TokenizerOptions& options) {
-  CLI::Option* model = app.add_option("-m,--model", options.model, "GGUF file or model folder");
+  CLI::Option* model =
+      app.add_option("-m,--model", options.model, "GGUF file or model folder")->type_name("PATH");
   app.add_option("--tokenizer", options.tokenizer, "Folder with tokenizer.json, or a GGUF file")
+      ->type_name("PATH")
       ->excludes(model);
 }
 
 void AddTemplateOption(CLI::App& app, std::string& chat_template) {
-  app.add_option(
-      "--template", chat_template,
-      "Instead of the checkpoint's template: gemma|chatml|llama3|plain, or a Jinja file");
+  app.add_option("--template", chat_template,
+                 "Instead of the checkpoint's template: gemma|chatml|llama3|plain, or a Jinja file")
+      ->type_name("NAME");
 }
 
 std::vector<inf_token> ParseIds(const std::string& text) {

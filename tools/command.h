@@ -32,6 +32,10 @@ Command AddRender(CLI::App& root);
 Command AddLogits(CLI::App& root);
 Command AddBench(CLI::App& root);
 
+// Checks of numbers, with messages that say what is wanted.
+CLI::Validator Between(double low, double high);
+CLI::Validator AtLeast(int64_t low);
+
 struct ModelOptions {
   std::string path;
   std::string device;  // index, part of a name, or type; empty = the default device

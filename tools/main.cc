@@ -28,9 +28,17 @@ int ReportUsage(const CLI::App& root, std::string_view message) {
   return kUsage;
 }
 
+// CLI11 says of an unknown command only that it is an extra argument.
+void CheckCommandName(const CLI::App& root, int argc, char** argv) {
+  if (argc < 2 || *argv[1] == '-') return;
+  for (const CLI::App* command : root.get_subcommands({})) {
+    if (command->get_name() == argv[1]) return;
+  }
+  throw UsageError(fmt::format("{} is not a command", argv[1]));
+}
+
 int Main(int argc, char** argv) {
   CLI::App root("Runs language models on OpenCL devices.", "inference");
-  root.require_subcommand(1);
   root.set_version_flag("--version", std::string("inference ") + inf_version_string());
   root.footer(
       "Every command has its own --help with an example.\n\n"
@@ -41,7 +49,9 @@ int Main(int argc, char** argv) {
                                          AddDevices(root),  AddTokenize(root), AddRender(root),
                                          AddLogits(root),   AddBench(root)};
   try {
+    CheckCommandName(root, argc, argv);
     root.parse(argc, argv);
+    if (root.get_subcommands().empty()) throw UsageError("a command is wanted");
     Call(inf_check_abi, INF_VERSION_NUMBER);
     for (const Command& command : commands) {
       if (command.app->parsed()) command.run();
