@@ -1,0 +1,63 @@
+use inference_sys as sys;
+
+use crate::error::call;
+use crate::raw::{handle, Buf, Tokens};
+use crate::{Result, TokenId};
+
+handle!(
+    /// Messages, rendered by the checkpoint's template.
+    Chat, inf_chat, inf_chat_free, Send
+);
+
+// SAFETY, in all of these: texts go with their lengths, the handle is live, `&mut` excludes other calls.
+impl Chat {
+    /// Appends a message; roles are those of the template: "system", "user", "assistant", ...
+    pub fn add(&mut self, role: &str, text: &str) -> Result<()> {
+        let (role, role_len) = (role.as_ptr().cast(), role.len());
+        call(|err| unsafe {
+            sys::inf_chat_add(self.raw(), role, role_len, text.as_ptr().cast(), text.len(), err)
+        })?;
+        Ok(())
+    }
+
+    /// Appends one message object, or an array of them: `{"role": ..., "content": ...}` and whatever
+    /// else the template reads. All or nothing.
+    pub fn add_json(&mut self, json: &str) -> Result<()> {
+        call(|err| unsafe {
+            sys::inf_chat_add_json(self.raw(), json.as_ptr().cast(), json.len(), err)
+        })?;
+        Ok(())
+    }
+
+    /// An object whose keys become variables of the template: "tools", ...
+    pub fn set_variables_json(&mut self, json: &str) -> Result<()> {
+        call(|err| unsafe {
+            sys::inf_chat_set_variables_json(self.raw(), json.as_ptr().cast(), json.len(), err)
+        })?;
+        Ok(())
+    }
+
+    /// Jinja text instead of the checkpoint's, or one of the styles "gemma", "chatml", "llama3",
+    /// "plain".
+    pub fn set_template(&mut self, template: &str) -> Result<()> {
+        call(|err| unsafe {
+            sys::inf_chat_set_template(self.raw(), template.as_ptr().cast(), template.len(), err)
+        })?;
+        Ok(())
+    }
+
+    /// Drops the messages.
+    pub fn clear(&mut self) -> Result<()> {
+        call(|err| unsafe { sys::inf_chat_clear(self.raw(), err) })?;
+        Ok(())
+    }
+
+    /// The conversation as text and as ids, ending with the header of the assistant's turn where
+    /// `add_generation_prompt` is set.
+    pub fn render(&self, add_generation_prompt: bool) -> Result<(String, Vec<TokenId>)> {
+        let flags = if add_generation_prompt { sys::INF_ADD_GENERATION_PROMPT } else { 0 };
+        let (mut text, mut ids) = (Buf::new(), Tokens::new());
+        call(|err| unsafe { sys::inf_chat_render(self.raw(), flags, text.raw(), ids.raw(), err) })?;
+        Ok((text.to_text(), ids.to_vec()))
+    }
+}

@@ -1,0 +1,322 @@
+use std::iter::FusedIterator;
+use std::marker::PhantomData;
+use std::ptr;
+use std::time::Duration;
+
+use inference_sys as sys;
+
+use crate::error::call;
+use crate::raw::{self, handle};
+use crate::{Cancel, Chat, Result, Session, TokenId};
+
+/// What [`Session::generate`] continues.
+#[derive(Clone, Copy, Debug)]
+pub enum Prompt<'a> {
+    /// Continues what the session holds. An empty session gets the checkpoint's special tokens, such as
+    /// `<bos>`, in front; special tokens written in the text stay text.
+    Text(&'a str),
+    /// Continue what the session holds, as they are.
+    Tokens(&'a [TokenId]),
+    /// The whole conversation: what the session already holds of it is reused, the rest of the session
+    /// is dropped.
+    Chat(&'a Chat),
+}
+
+impl<'a> From<&'a str> for Prompt<'a> {
+    fn from(text: &'a str) -> Self {
+        Prompt::Text(text)
+    }
+}
+
+impl<'a> From<&'a [TokenId]> for Prompt<'a> {
+    fn from(ids: &'a [TokenId]) -> Self {
+        Prompt::Tokens(ids)
+    }
+}
+
+impl<'a> From<&'a Chat> for Prompt<'a> {
+    fn from(chat: &'a Chat) -> Self {
+        Prompt::Chat(chat)
+    }
+}
+
+/// How to generate. Default: greedy, 256 tokens at most.
+#[derive(Clone, Debug)]
+pub struct GenerateOptions {
+    sampling: sys::inf_sampling,
+    cancel: Option<Cancel>,
+}
+
+impl Default for GenerateOptions {
+    fn default() -> Self {
+        // SAFETY: plain fields, filled by the library.
+        let mut sampling: sys::inf_sampling = unsafe { raw::zeroed() };
+        unsafe { sys::inf_sampling_init(&mut sampling) };
+        GenerateOptions { sampling, cancel: None }
+    }
+}
+
+impl GenerateOptions {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Bounds the tokens generated.
+    pub fn max_tokens(mut self, n: i32) -> Self {
+        self.sampling.max_tokens = n;
+        self
+    }
+
+    /// Draws tokens at random; 0 is greedy.
+    pub fn temperature(mut self, t: f32) -> Self {
+        self.sampling.temperature = t;
+        self
+    }
+
+    /// Keeps the `k` likeliest tokens; 0 is off.
+    pub fn top_k(mut self, k: i32) -> Self {
+        self.sampling.top_k = k;
+        self
+    }
+
+    /// Keeps the likeliest tokens that together reach probability `p`; 0 or 1 is off.
+    pub fn top_p(mut self, p: f32) -> Self {
+        self.sampling.top_p = p;
+        self
+    }
+
+    /// Drops tokens less likely than `p` times the likeliest one; 0 is off.
+    pub fn min_p(mut self, p: f32) -> Self {
+        self.sampling.min_p = p;
+        self
+    }
+
+    /// Makes tokens that this request generated less likely; 0 or 1 is off.
+    pub fn repeat_penalty(mut self, penalty: f32) -> Self {
+        self.sampling.repeat_penalty = penalty;
+        self
+    }
+
+    /// Fixes the random draws: same seed, same text.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.sampling.seed = seed;
+        self
+    }
+
+    /// Goes on after an end-of-text token.
+    pub fn ignore_end(mut self) -> Self {
+        self.sampling.flags |= sys::INF_SAMPLING_IGNORE_END;
+        self
+    }
+
+    /// Ends the generation, with `ErrorKind::Cancelled`, when it is triggered.
+    pub fn cancel(mut self, cancel: &Cancel) -> Self {
+        self.cancel = Some(cancel.clone());
+        self
+    }
+}
+
+/// One generated token. The text holds whole code points: it is empty while one is incomplete, and what
+/// is left at the end comes as a last token with id -1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Token {
+    /// In the vocabulary, or -1.
+    pub id: TokenId,
+    /// What to show.
+    pub text: String,
+    /// In the session.
+    pub pos: u64,
+}
+
+/// One step of a generation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A chunk of the prompt is done.
+    #[non_exhaustive]
+    Prefill {
+        /// Tokens done.
+        done: u64,
+        /// Tokens of the prompt.
+        total: u64,
+    },
+    /// A token came out.
+    Token(Token),
+}
+
+/// Why a text ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Finish {
+    /// It has not ended.
+    None,
+    /// The model ended it.
+    End,
+    /// `max_tokens`.
+    Length,
+    /// The session's capacity.
+    ContextFull,
+    /// A callback ended it.
+    Stopped,
+    /// Ended by [`Cancel`].
+    Cancelled,
+    /// A step failed.
+    Error,
+}
+
+/// How a generation went.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+#[allow(missing_docs)]
+pub struct Outcome {
+    pub finish: Finish,
+    pub prompt_tokens: u64,
+    /// Of those, already in the session.
+    pub cached_tokens: u64,
+    pub generated_tokens: u64,
+    /// Prompt, up to the first token.
+    pub prefill: Duration,
+    /// The tokens after the first.
+    pub decode: Duration,
+    pub total: Duration,
+    /// Device memory at the end.
+    pub active_bytes: u64,
+    /// Its highest during the request.
+    pub peak_bytes: u64,
+    pub prefill_tok_s: f64,
+    pub decode_tok_s: f64,
+}
+
+handle!(Request, inf_request, inf_request_free, Send);
+handle!(Gen, inf_gen, inf_gen_free, Send);
+
+/// A running generation: an iterator over its tokens, one call into the library each. Dropping it stops
+/// the engine and frees the session for new work.
+#[derive(Debug)]
+pub struct Generation<'s> {
+    gen: Gen, // dropped before the request
+    _request: Request,
+    _cancel: Option<Cancel>,
+    _session: PhantomData<&'s mut Session>,
+    finished: bool,
+}
+
+impl Session {
+    /// Begins to generate. An error ends the iteration, and the session holds the tokens computed so far.
+    pub fn generate<'a>(
+        &mut self,
+        prompt: impl Into<Prompt<'a>>,
+        options: &GenerateOptions,
+    ) -> Result<Generation<'_>> {
+        // SAFETY: live handles, pointers with their lengths; the request copies what it is given.
+        let request = Request::from_call(|out, err| unsafe { sys::inf_request_new(out, err) })?;
+        let r = request.raw();
+        call(|err| unsafe {
+            match prompt.into() {
+                Prompt::Text(text) => {
+                    let flags = if self.is_empty() { sys::INF_ADD_SPECIAL } else { 0 };
+                    sys::inf_request_set_text(r, text.as_ptr().cast(), text.len(), flags, err)
+                }
+                Prompt::Tokens(ids) => sys::inf_request_set_tokens(r, ids.as_ptr(), ids.len(), err),
+                Prompt::Chat(chat) => sys::inf_request_set_chat(r, chat.raw(), err),
+            }
+        })?;
+        call(|err| unsafe { sys::inf_request_set_sampling(r, &options.sampling, err) })?;
+        if let Some(cancel) = &options.cancel {
+            call(|err| unsafe { sys::inf_request_set_cancel(r, cancel.raw(), err) })?;
+        }
+        let gen =
+            Gen::from_call(|out, err| unsafe { sys::inf_gen_start(self.raw(), r, out, err) })?;
+        Ok(Generation {
+            gen,
+            _request: request,
+            _cancel: options.cancel.clone(),
+            _session: PhantomData,
+            finished: false,
+        })
+    }
+}
+
+impl Generation<'_> {
+    /// The next step, chunks of the prompt included; `None` after the end or an error.
+    pub fn next_event(&mut self) -> Option<Result<Event>> {
+        if self.finished {
+            return None;
+        }
+        let mut event: *const sys::inf_event = ptr::null();
+        // SAFETY: a live handle.
+        let status = call(|err| unsafe { sys::inf_gen_next(self.gen.raw(), &mut event, err) });
+        match status {
+            Ok(sys::INF_DONE) => {
+                self.finished = true;
+                None
+            }
+            // SAFETY: the event is valid until the next call.
+            Ok(_) => Some(Ok(unsafe { read_event(&*event) })),
+            Err(error) => {
+                self.finished = true;
+                Some(Err(error))
+            }
+        }
+    }
+
+    /// How it went so far; complete once the iteration has ended.
+    pub fn outcome(&self) -> Result<Outcome> {
+        // SAFETY: a live handle, plain fields.
+        let mut r: sys::inf_result = unsafe { raw::zeroed() };
+        r.struct_size = raw::size_of::<sys::inf_result>();
+        call(|err| unsafe { sys::inf_gen_result(self.gen.raw(), &mut r, err) })?;
+        Ok(Outcome {
+            finish: match r.finish {
+                sys::INF_FINISH_NONE => Finish::None,
+                sys::INF_FINISH_END => Finish::End,
+                sys::INF_FINISH_LENGTH => Finish::Length,
+                sys::INF_FINISH_CONTEXT_FULL => Finish::ContextFull,
+                sys::INF_FINISH_STOPPED => Finish::Stopped,
+                sys::INF_FINISH_CANCELLED => Finish::Cancelled,
+                _ => Finish::Error,
+            },
+            prompt_tokens: r.prompt_tokens,
+            cached_tokens: r.cached_tokens,
+            generated_tokens: r.generated_tokens,
+            prefill: Duration::from_nanos(r.prefill_ns),
+            decode: Duration::from_nanos(r.decode_ns),
+            total: Duration::from_nanos(r.total_ns),
+            active_bytes: r.active_bytes,
+            peak_bytes: r.peak_bytes,
+            prefill_tok_s: r.prefill_tok_s,
+            decode_tok_s: r.decode_tok_s,
+        })
+    }
+}
+
+/// # Safety
+/// The event's text is valid.
+unsafe fn read_event(event: &sys::inf_event) -> Event {
+    match event.kind {
+        sys::INF_EVENT_TOKEN => Event::Token(Token {
+            id: event.token,
+            text: raw::text_of(event.text, event.text_len as usize),
+            pos: event.pos,
+        }),
+        _ => Event::Prefill { done: event.step, total: event.total },
+    }
+}
+
+impl Iterator for Generation<'_> {
+    type Item = Result<Token>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            match self.next_event()? {
+                Ok(Event::Token(token)) => return Some(Ok(token)),
+                Ok(Event::Prefill { .. }) => {}
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+}
+
+impl FusedIterator for Generation<'_> {}

@@ -1,0 +1,53 @@
+//! Runs language models on OpenCL devices through libinference.
+//!
+//! ```no_run
+//! use inference::{GenerateOptions, Runtime};
+//!
+//! let model = Runtime::new()?.load_model("model.gguf")?;
+//! let mut session = model.new_session()?;
+//! for token in session.generate("Once upon a time", &GenerateOptions::new().max_tokens(64))? {
+//!     print!("{}", token?.text);
+//! }
+//! # Ok::<(), inference::Error>(())
+//! ```
+//!
+//! Ownership: dropping gives an object back; a child keeps what it needs of its parent, so any order
+//! is right.
+//!
+//! Threads: [`Runtime`], [`Model`], [`Tokenizer`] and [`Cancel`] are `Send + Sync`. [`Session`],
+//! [`Chat`] and [`Generation`] are `Send`; sessions of one model may run on different threads.
+//!
+//! Cancel: dropping a [`Generation`] ends it; [`Cancel::trigger`], from any thread, ends the work that
+//! was given the object within one token, or one chunk of a long prompt. The session then holds exactly
+//! the tokens that were computed, and can be used again.
+//!
+//! Callbacks may panic: a panic does not cross the library.
+
+#![warn(missing_docs)]
+
+mod cancel;
+mod chat;
+mod config;
+mod error;
+mod generate;
+mod model;
+mod raw;
+mod runtime;
+mod session;
+mod tokenizer;
+
+pub use cancel::Cancel;
+pub use chat::Chat;
+pub use config::{Config, Value};
+pub use error::{Domain, Error, ErrorKind, Result};
+pub use generate::{Event, Finish, GenerateOptions, Generation, Outcome, Prompt, Token};
+pub use model::{LoadOptions, Model, ModelInfo, Progress};
+pub use runtime::{Device, DeviceType, LogLevel, Runtime};
+pub use session::{Metrics, Session};
+pub use tokenizer::{TextFlags, TokenId, Tokenizer};
+
+/// The library's version, such as "0.1.0".
+pub fn version() -> String {
+    // SAFETY: no arguments; the string is static.
+    unsafe { raw::text(inference_sys::inf_version_string()) }
+}
