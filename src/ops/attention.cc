@@ -26,9 +26,10 @@ void CheckCache(const char* op, const CacheView& cache, int64_t T) {
 
 uint64_t CacheBytes(int64_t capacity, int64_t kv_heads, int64_t head_dim) {
   const int64_t padded = PaddedHead({.head_dim = head_dim});
-  const auto per_slot = CheckedMul(static_cast<uint64_t>(kv_heads) * sizeof(float),
-                                   static_cast<uint64_t>(padded));
-  const auto bytes = per_slot ? CheckedMul(*per_slot, static_cast<uint64_t>(capacity)) : std::nullopt;
+  const auto per_slot =
+      CheckedMul(static_cast<uint64_t>(kv_heads) * sizeof(float), static_cast<uint64_t>(padded));
+  const auto bytes =
+      per_slot ? CheckedMul(*per_slot, static_cast<uint64_t>(capacity)) : std::nullopt;
   Require(bytes.has_value(), Status::kLimit, "KV cache: {} positions of {} heads of {}: overflows",
           capacity, kv_heads, head_dim);
   return *bytes;
@@ -51,8 +52,8 @@ Tensor RopeAppend(Recording& recording, const Tensor& qkv, const HeadShape& shap
                    cache.values, qkv.buffer, rope.inv_freq.buffer, options.q_norm_weight.buffer,
                    options.k_norm_weight.buffer, step.buffer(), static_cast<int32_t>(T),
                    static_cast<int32_t>(shape.heads), static_cast<int32_t>(shape.kv_heads),
-                   static_cast<int32_t>(rope.inv_freq.dim(0)),
-                   static_cast<int32_t>(cache.capacity), rope.attention_factor, options.eps,
+                   static_cast<int32_t>(rope.inv_freq.dim(0)), static_cast<int32_t>(cache.capacity),
+                   rope.attention_factor, options.eps,
                    static_cast<int32_t>(static_cast<bool>(options.q_norm_weight)));
   return q;
 }
@@ -69,10 +70,10 @@ Tensor Attend(Recording& recording, const Tensor& queries, const HeadShape& shap
   Tensor o = recording.Temp({T, shape.heads * shape.head_dim});
   const int64_t tiles = T == 1 ? 1 : (T + kQueryTile - 1) / kQueryTile;
   recording.Launch("attend", {"attention"}, Defines(shape), tiles * shape.heads, o.buffer,
-                   queries.buffer, cache.keys, cache.values, step.buffer(),
-                   static_cast<int32_t>(T), static_cast<int32_t>(shape.heads),
-                   static_cast<int32_t>(shape.kv_heads), static_cast<int32_t>(cache.capacity),
-                   static_cast<int32_t>(cache.window), options.scale);
+                   queries.buffer, cache.keys, cache.values, step.buffer(), static_cast<int32_t>(T),
+                   static_cast<int32_t>(shape.heads), static_cast<int32_t>(shape.kv_heads),
+                   static_cast<int32_t>(cache.capacity), static_cast<int32_t>(cache.window),
+                   options.scale);
   return o;
 }
 

@@ -8,7 +8,8 @@ namespace inference {
 
 namespace {
 
-constexpr int64_t kTile = 14;   // tokens; TILE in cl/matmul.cl
+constexpr int64_t kTile = 14;  // tokens; TILE in cl/matmul.cl
+const std::vector<std::string> kFiles = {"weights", "matmul_input", "matmul"};
 constexpr int64_t kPanel = 32;  // rows that "matmul" unpacks at once
 
 // INPUT_* in cl/matmul.cl.
@@ -46,13 +47,12 @@ void Matvec(Recording& recording, const PreparedInput& a, const PackedMatrix& W,
   const int64_t units = (W.rows + 15) / 16 / (IsGated(epilogue) ? 2 : 1);
   const int64_t padded = PaddedColumns(a.D);
   const Tensor scratch = recording.Temp({recording.PartsFor(units), padded});
-  recording.Launch("matvec", {"weights", "matmul"}, TypeDefine(W.dtype), units, y.buffer,
-                   a.sum.buffer, scratch.buffer, W.data, in.x.buffer, in.norm_weight.buffer,
-                   in.delta.buffer, in.delta_norm_weight.buffer, residual.buffer,
-                   static_cast<int32_t>(a.D), static_cast<int32_t>(padded),
-                   static_cast<int32_t>(W.rows), static_cast<int32_t>(in.first_row),
-                   static_cast<int32_t>(column), in.eps, InputMode(in),
-                   static_cast<int32_t>(epilogue));
+  recording.Launch("matvec", kFiles, TypeDefine(W.dtype), units, y.buffer, a.sum.buffer,
+                   scratch.buffer, W.data, in.x.buffer, in.norm_weight.buffer, in.delta.buffer,
+                   in.delta_norm_weight.buffer, residual.buffer, static_cast<int32_t>(a.D),
+                   static_cast<int32_t>(padded), static_cast<int32_t>(W.rows),
+                   static_cast<int32_t>(in.first_row), static_cast<int32_t>(column), in.eps,
+                   InputMode(in), static_cast<int32_t>(epilogue));
 }
 
 // Many rows on a CPU device.
@@ -61,18 +61,17 @@ void MatmulPanels(Recording& recording, const PreparedInput& a, const PackedMatr
   const int64_t units = (W.rows + kPanel - 1) / kPanel;
   const int64_t padded = PaddedColumns(a.D);
   const Tensor panels = recording.Temp({recording.PartsFor(units), padded, kPanel});
-  recording.Launch("matmul", {"weights", "matmul"}, TypeDefine(W.dtype), units, y.buffer,
-                   panels.buffer, W.data, a.packed.buffer, residual.buffer,
-                   static_cast<int32_t>(a.T), static_cast<int32_t>(a.D),
-                   static_cast<int32_t>(padded), static_cast<int32_t>(W.rows),
-                   static_cast<int32_t>(y.shape.back()), static_cast<int32_t>(column),
-                   static_cast<int32_t>(epilogue));
+  recording.Launch("matmul", kFiles, TypeDefine(W.dtype), units, y.buffer, panels.buffer, W.data,
+                   a.packed.buffer, residual.buffer, static_cast<int32_t>(a.T),
+                   static_cast<int32_t>(a.D), static_cast<int32_t>(padded),
+                   static_cast<int32_t>(W.rows), static_cast<int32_t>(y.shape.back()),
+                   static_cast<int32_t>(column), static_cast<int32_t>(epilogue));
 }
 
 // Any rows on other devices.
 void MatmulEach(Recording& recording, const PreparedInput& a, const PackedMatrix& W,
                 Epilogue epilogue, const Tensor& residual, const Tensor& y, int64_t column) {
-  recording.Launch("matmul_each", {"weights", "matmul"}, TypeDefine(W.dtype),
+  recording.Launch("matmul_each", kFiles, TypeDefine(W.dtype),
                    a.T * (IsGated(epilogue) ? W.rows / 2 : W.rows), y.buffer, W.data,
                    a.packed.buffer, residual.buffer, static_cast<int32_t>(a.T),
                    static_cast<int32_t>(a.D), static_cast<int32_t>(PaddedColumns(a.D)),
@@ -93,15 +92,15 @@ PreparedInput PrepareInput(Recording& recording, const MatmulInput& input) {
   if (cpu && out.T == 1) return out;
 
   const int64_t padded = PaddedColumns(out.D), tile = cpu ? kTile : 1;
-  out.packed = recording.Temp({(out.T + tile - 1) / tile * tile, padded});
+  // A row more than the tiles need: a partial tile is read in steps of four tokens, past its end.
+  out.packed = recording.Temp({(out.T + tile - 1) / tile * tile + 1, padded});
   const Tensor scratch = recording.Temp({recording.PartsFor(out.T), padded});
-  // Any weight type will do: "prepare" reads none.
-  recording.Launch("prepare", {"weights", "matmul"}, TypeDefine(DType::kF32), out.T,
-                   out.packed.buffer, out.sum.buffer, scratch.buffer, input.x.buffer,
-                   input.norm_weight.buffer, input.delta.buffer, input.delta_norm_weight.buffer,
-                   static_cast<int32_t>(out.T), static_cast<int32_t>(out.D),
-                   static_cast<int32_t>(padded), static_cast<int32_t>(input.first_row),
-                   static_cast<int32_t>(tile), input.eps, InputMode(input));
+  recording.Launch("prepare", {"matmul_input"}, "", out.T, out.packed.buffer, out.sum.buffer,
+                   scratch.buffer, input.x.buffer, input.norm_weight.buffer, input.delta.buffer,
+                   input.delta_norm_weight.buffer, static_cast<int32_t>(out.T),
+                   static_cast<int32_t>(out.D), static_cast<int32_t>(padded),
+                   static_cast<int32_t>(input.first_row), static_cast<int32_t>(tile), input.eps,
+                   InputMode(input));
   return out;
 }
 
@@ -110,9 +109,8 @@ void Project(Recording& recording, const PreparedInput& a, const PackedMatrix& W
   const int64_t outputs = IsGated(epilogue) ? W.rows / 2 : W.rows;
   Require(W.cols == a.D, Status::kInternal, "project: weight is [{}, {}], input has {} columns",
           W.rows, W.cols, a.D);
-  Require(y.shape.size() == 2 && y.dim(0) == a.T && column + outputs <= y.dim(1),
-          Status::kInternal, "project: y is [{}], want [{}, >= {}]", fmt::join(y.shape, ", "), a.T,
-          column + outputs);
+  Require(y.shape.size() == 2 && y.dim(0) == a.T && column + outputs <= y.dim(1), Status::kInternal,
+          "project: y is [{}], want [{}, >= {}]", fmt::join(y.shape, ", "), a.T, column + outputs);
   Require(!IsGated(epilogue) || W.rows % 32 == 0, Status::kInternal,
           "project: a gated weight has {} rows, want a multiple of 32", W.rows);
   if (epilogue == Epilogue::kAdd) {

@@ -10,8 +10,8 @@ namespace inference {
 
 namespace {
 
-constexpr int64_t kBuckets = 32768;   // BUCKETS in cl/sample.cl
-constexpr int64_t kMaxParts = 4096;   // work-items that look for the largest logit
+constexpr int64_t kBuckets = 32768;  // BUCKETS in cl/sample.cl
+constexpr int64_t kMaxParts = 4096;  // work-items that look for the largest logit
 
 }  // namespace
 

@@ -1,5 +1,5 @@
-// The order of values inside a packed row block (cl/weights.cl), from the orders of checkpoints: ggml's
-// blocks (github.com/ggml-org/ggml, ggml-common.h) and plain rows.
+// The order of values inside a packed row block (cl/weights.cl), from the orders of checkpoints:
+// ggml's blocks (github.com/ggml-org/ggml, ggml-common.h) and plain rows.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -17,8 +17,8 @@ constexpr int kUnit = 32;
 using Bytes = const uint8_t*;
 using UnitCodes = std::array<std::array<uint8_t, kUnit>, kRows>;  // of one unit, by row
 
-// Nibbles: column 2i in the low half of byte i, column 2i + 1 in the high half. Bits above the nibble
-// follow in a plane of their own: eight columns a byte for one bit, four for two.
+// Nibbles: column 2i in the low half of byte i, column 2i + 1 in the high half. Bits above the
+// nibble follow in a plane of their own: eight columns a byte for one bit, four for two.
 void WritePlanes(const UnitCodes& codes, int bits, uint8_t* out) {
   for (int i = 0; i < kUnit / 2; ++i) {
     for (int r = 0; r < kRows; ++r) {
@@ -158,15 +158,32 @@ void PackRowBlock(DType dtype, int64_t cols, std::span<const std::byte* const, 1
   for (int64_t i = 0; i < pieces; ++i) {
     uint8_t* piece = to + i * piece_bytes;
     switch (dtype) {
-      case DType::kQ4_0: PackBlock32(from.data(), i, false, 4, piece); break;
-      case DType::kQ4_1: PackBlock32(from.data(), i, true, 4, piece); break;
-      case DType::kQ5_0: PackBlock32(from.data(), i, false, 5, piece); break;
-      case DType::kQ5_1: PackBlock32(from.data(), i, true, 5, piece); break;
-      case DType::kQ8_0: PackQ8_0(from.data(), i, piece); break;
-      case DType::kQ4_K: PackK45(from.data(), i, false, piece); break;
-      case DType::kQ5_K: PackK45(from.data(), i, true, piece); break;
-      case DType::kQ6_K: PackQ6_K(from.data(), i, piece); break;
-      default: Fail(Status::kInternal, "pack: type {}", InfoOf(dtype).name);
+      case DType::kQ4_0:
+        PackBlock32(from.data(), i, false, 4, piece);
+        break;
+      case DType::kQ4_1:
+        PackBlock32(from.data(), i, true, 4, piece);
+        break;
+      case DType::kQ5_0:
+        PackBlock32(from.data(), i, false, 5, piece);
+        break;
+      case DType::kQ5_1:
+        PackBlock32(from.data(), i, true, 5, piece);
+        break;
+      case DType::kQ8_0:
+        PackQ8_0(from.data(), i, piece);
+        break;
+      case DType::kQ4_K:
+        PackK45(from.data(), i, false, piece);
+        break;
+      case DType::kQ5_K:
+        PackK45(from.data(), i, true, piece);
+        break;
+      case DType::kQ6_K:
+        PackQ6_K(from.data(), i, piece);
+        break;
+      default:
+        Fail(Status::kInternal, "pack: type {}", InfoOf(dtype).name);
     }
   }
 }

@@ -26,18 +26,29 @@ struct Layout {
 
 Layout LayoutOf(DType dtype) {
   switch (dtype) {
-    case DType::kF32: return {0, 1, 2048};
+    case DType::kF32:
+      return {0, 1, 2048};
     case DType::kF16:
-    case DType::kBF16: return {0, 1, 1024};
-    case DType::kQ4_0: return {0, 1, 32 + 256};
-    case DType::kQ4_1: return {0, 1, 64 + 256};
-    case DType::kQ5_0: return {0, 1, 32 + 256 + 64};
-    case DType::kQ5_1: return {0, 1, 64 + 256 + 64};
-    case DType::kQ8_0: return {0, 1, 32 + 512};
-    case DType::kQ4_K: return {64, 8, 32 + 256};
-    case DType::kQ5_K: return {64, 8, 32 + 256 + 64};
-    case DType::kQ6_K: return {32, 8, 32 + 256 + 128};
-    default: Fail(Status::kUnsupported, "weights of type {} are not supported", InfoOf(dtype).name);
+    case DType::kBF16:
+      return {0, 1, 1024};
+    case DType::kQ4_0:
+      return {0, 1, 32 + 256};
+    case DType::kQ4_1:
+      return {0, 1, 64 + 256};
+    case DType::kQ5_0:
+      return {0, 1, 32 + 256 + 64};
+    case DType::kQ5_1:
+      return {0, 1, 64 + 256 + 64};
+    case DType::kQ8_0:
+      return {0, 1, 32 + 512};
+    case DType::kQ4_K:
+      return {64, 8, 32 + 256};
+    case DType::kQ5_K:
+      return {64, 8, 32 + 256 + 64};
+    case DType::kQ6_K:
+      return {32, 8, 32 + 256 + 128};
+    default:
+      Fail(Status::kUnsupported, "weights of type {} are not supported", InfoOf(dtype).name);
   }
 }
 
@@ -90,9 +101,10 @@ PackedMatrix PackMatrix(Device& device, DType dtype, int64_t rows, int64_t cols,
         source(first * kRowBlock, std::min(last * kRowBlock, rows) - first * kRowBlock, scratch,
                pointers.data());
         for (int64_t b = first; b < last; ++b) {
-          PackRowBlock(dtype, cols,
-                       std::span<const std::byte* const, 16>(&pointers[(b - first) * kRowBlock], 16),
-                       mapping->span().data() + static_cast<uint64_t>(b) * block_bytes);
+          PackRowBlock(
+              dtype, cols,
+              std::span<const std::byte* const, 16>(&pointers[(b - first) * kRowBlock], 16),
+              mapping->span().data() + static_cast<uint64_t>(b) * block_bytes);
         }
       } catch (...) {
         const std::scoped_lock lock(mutex);

@@ -11,8 +11,8 @@ namespace inference {
 
 namespace {
 
-constexpr int64_t kGpuGroup = 64;           // work-items a group
-constexpr int64_t kGpuMaxItems = 1 << 20;   // bodies walk on in strides beyond that
+constexpr int64_t kGpuGroup = 64;            // work-items a group
+constexpr int64_t kGpuMaxItems = 1 << 20;    // bodies walk on in strides beyond that
 constexpr int64_t kPartsPerComputeUnit = 2;  // evens out cores that other processes slow down
 
 KernelFamily FamilyOf(const Device& device) {
@@ -27,8 +27,7 @@ struct Recording::Arena {
   std::multimap<uint64_t, Buffer> free;
 };
 
-Recording::Recording(std::shared_ptr<Device> device)
-    : Recording(device, FamilyOf(*device)) {}
+Recording::Recording(std::shared_ptr<Device> device) : Recording(device, FamilyOf(*device)) {}
 
 Recording::Recording(std::shared_ptr<Device> device, KernelFamily family)
     : device_(std::move(device)), family_(family), arena_(std::make_shared<Arena>()) {}

@@ -1,5 +1,5 @@
-// Every weight type and every kernel of cl/matmul.cl against a plain loop in double, at awkward sizes;
-// and the promise that all of them give the same bits.
+// Every weight type and every kernel of cl/matmul.cl against a plain loop in double, at awkward
+// sizes; and the promise that all of them give the same bits.
 #include "ops/matmul.h"
 
 #include <gmock/gmock.h>
@@ -34,14 +34,14 @@ Matrix MakeMatrix(DType dtype, int64_t rows, int64_t cols, uint32_t seed) {
     for (int64_t c = 0; c < cols; ++c) values.push_back(DequantizedAt(dtype, row, c));
     out.values.push_back(std::move(values));
   }
-  out.packed = PackMatrix(*TestDevice(), dtype, rows, cols,
-                          [&](int64_t first, int64_t count, std::vector<std::byte>&,
-                              const std::byte** pointers) {
-                            for (int64_t i = 0; i < count; ++i) {
-                              pointers[i] = reinterpret_cast<const std::byte*>(
-                                  stored[static_cast<size_t>(first + i)].data());
-                            }
-                          });
+  out.packed = PackMatrix(
+      *TestDevice(), dtype, rows, cols,
+      [&](int64_t first, int64_t count, std::vector<std::byte>&, const std::byte** pointers) {
+        for (int64_t i = 0; i < count; ++i) {
+          pointers[i] =
+              reinterpret_cast<const std::byte*>(stored[static_cast<size_t>(first + i)].data());
+        }
+      });
   return out;
 }
 
@@ -167,7 +167,9 @@ TEST_P(MatmulTypeTest, EmbeddingIsTheRowsOfTheTable) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, MatmulTypeTest, testing::ValuesIn(kTypes),
-                         [](const auto& param_info) { return std::string(InfoOf(param_info.param).name); });
+                         [](const auto& param_info) {
+                           return std::string(InfoOf(param_info.param).name);
+                         });
 
 struct InputCase {
   int64_t T, D;
@@ -180,13 +182,16 @@ class MatmulInputTest : public testing::TestWithParam<InputCase> {};
 TEST_P(MatmulInputTest, MatchesReference) {
   const auto [T, D, with_norm, with_delta, first_row] = GetParam();
   const auto n = static_cast<size_t>(T * D);
-  const auto x = RandomNormal(n, 1), delta = with_delta ? RandomNormal(n, 2, 3.0f) : std::vector<float>{};
+  const auto x = RandomNormal(n, 1),
+             delta = with_delta ? RandomNormal(n, 2, 3.0f) : std::vector<float>{};
   const auto norm = with_norm ? RandomNormal(static_cast<size_t>(D), 3) : std::vector<float>{};
-  const auto delta_norm = with_delta ? RandomNormal(static_cast<size_t>(D), 4) : std::vector<float>{};
+  const auto delta_norm =
+      with_delta ? RandomNormal(static_cast<size_t>(D), 4) : std::vector<float>{};
   constexpr float kEps = 1e-3f;
   constexpr int64_t kO = 35;
   std::vector<double> want_sum;
-  const auto a = ReferenceInput(x, T, D, norm, delta, delta_norm, static_cast<double>(kEps), &want_sum);
+  const auto a =
+      ReferenceInput(x, T, D, norm, delta, delta_norm, static_cast<double>(kEps), &want_sum);
   const Matrix W = MakeMatrix(DType::kF32, kO, D, 9);
   MatmulInput input{.x = Upload({T, D}, x), .eps = kEps, .first_row = first_row};
   if (with_norm) input.norm_weight = Upload({D}, norm);
@@ -215,14 +220,12 @@ TEST_P(MatmulInputTest, MatchesReference) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, MatmulInputTest,
-                         testing::Values(InputCase{1, 1, true, false, 0},
-                                         InputCase{1, 33, true, true, 0},
-                                         InputCase{1, 48, false, false, 0},
-                                         InputCase{15, 47, true, false, 0},
-                                         InputCase{3, 64, true, true, 0},
-                                         InputCase{29, 65, true, true, 28},
-                                         InputCase{5, 17, true, true, 2}));
+INSTANTIATE_TEST_SUITE_P(
+    Cases, MatmulInputTest,
+    testing::Values(InputCase{1, 1, true, false, 0}, InputCase{1, 33, true, true, 0},
+                    InputCase{1, 48, false, false, 0}, InputCase{15, 47, true, false, 0},
+                    InputCase{3, 64, true, true, 0}, InputCase{29, 65, true, true, 28},
+                    InputCase{5, 17, true, true, 2}));
 
 TEST(MatmulEpilogueTest, ResidualAndGatedFormsMatchTheReference) {
   constexpr int64_t kI = 40;
@@ -254,13 +257,15 @@ TEST(MatmulEpilogueTest, ResidualAndGatedFormsMatchTheReference) {
             const double g = dot(t, o / 16 * 32 + o % 16), up = dot(t, o / 16 * 32 + 16 + o % 16);
             want = epilogue == Epilogue::kSiluGate
                        ? g / (1 + std::exp(-g)) * up
-                       : 0.5 * g * (1 + std::tanh(std::sqrt(2 / M_PI) * (g + 0.044715 * g * g * g))) * up;
+                       : 0.5 * g *
+                             (1 + std::tanh(std::sqrt(2 / M_PI) * (g + 0.044715 * g * g * g))) * up;
           } else {
             want = dot(t, o) + static_cast<double>(residual[static_cast<size_t>(t * O + o)]);
           }
           EXPECT_NEAR(static_cast<double>(cpu[static_cast<size_t>(t * outputs + o)]), want,
                       2e-5 * (1 + std::abs(want)))
-              << "T " << T << " t " << t << " o " << o << " epilogue " << static_cast<int>(epilogue);
+              << "T " << T << " t " << t << " o " << o << " epilogue "
+              << static_cast<int>(epilogue);
         }
       }
     }

@@ -48,14 +48,26 @@ inline std::vector<uint8_t> RandomRow(DType dtype, int64_t cols, std::mt19937& g
         std::memcpy(&row[at], reinterpret_cast<const uint8_t*>(&v) + 2, 2);
         break;
       }
-      case DType::kF16: half_at(at); break;
-      case DType::kQ4_0: case DType::kQ5_0: case DType::kQ8_0: half_at(at); break;
-      case DType::kQ4_1: case DType::kQ5_1: case DType::kQ4_K: case DType::kQ5_K:
+      case DType::kF16:
+        half_at(at);
+        break;
+      case DType::kQ4_0:
+      case DType::kQ5_0:
+      case DType::kQ8_0:
+        half_at(at);
+        break;
+      case DType::kQ4_1:
+      case DType::kQ5_1:
+      case DType::kQ4_K:
+      case DType::kQ5_K:
         half_at(at);
         half_at(at + 2);
         break;
-      case DType::kQ6_K: half_at(at + 208); break;
-      default: break;
+      case DType::kQ6_K:
+        half_at(at + 208);
+        break;
+      default:
+        break;
     }
   }
   return row;
@@ -87,19 +99,26 @@ inline double DequantizedAt(DType dtype, const std::vector<uint8_t>& row, int64_
       std::memcpy(&v, b, 4);
       return static_cast<double>(v);
     }
-    case DType::kF16: return d(0);
+    case DType::kF16:
+      return d(0);
     case DType::kBF16: {
       const uint32_t bits = static_cast<uint32_t>(ReadU16(b)) << 16;
       float v;
       std::memcpy(&v, &bits, 4);
       return static_cast<double>(v);
     }
-    case DType::kQ4_0: return d(0) * (nibble(b + 2) - 8);
-    case DType::kQ4_1: return d(0) * nibble(b + 4) + d(2);
-    case DType::kQ5_0: return d(0) * ((nibble(b + 6) | fifth(b + 2)) - 16);
-    case DType::kQ5_1: return d(0) * (nibble(b + 8) | fifth(b + 4)) + d(2);
-    case DType::kQ8_0: return d(0) * static_cast<int8_t>(b[2 + i]);
-    case DType::kQ4_K: case DType::kQ5_K: {
+    case DType::kQ4_0:
+      return d(0) * (nibble(b + 2) - 8);
+    case DType::kQ4_1:
+      return d(0) * nibble(b + 4) + d(2);
+    case DType::kQ5_0:
+      return d(0) * ((nibble(b + 6) | fifth(b + 2)) - 16);
+    case DType::kQ5_1:
+      return d(0) * (nibble(b + 8) | fifth(b + 4)) + d(2);
+    case DType::kQ8_0:
+      return d(0) * static_cast<int8_t>(b[2 + i]);
+    case DType::kQ4_K:
+    case DType::kQ5_K: {
       const int u = i / 32, c = i % 32;
       int scale, min;
       scale_min(b + 4, u, scale, min);
@@ -115,7 +134,8 @@ inline double DequantizedAt(DType dtype, const std::vector<uint8_t>& row, int64_
       const int high = (b[128 + half * 32 + c] >> (2 * quarter)) & 3;
       return d(208) * static_cast<int8_t>(b[192 + i / 16]) * ((low | (high << 4)) - 32);
     }
-    default: return std::nan("");
+    default:
+      return std::nan("");
   }
 }
 
