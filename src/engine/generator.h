@@ -13,17 +13,22 @@
 
 namespace inference {
 
+// ARG naming the field, its value and the range that is allowed.
+void CheckSampling(const SampleOptions& options);
+
 struct GenerateRequest {
-  std::vector<int32_t> prompt;    // ids
-  bool whole_context = false;     // the prompt replaces the session's content, keeping what they share
+  std::vector<int32_t> prompt;  // ids
+  bool whole_context = false;  // the prompt replaces the session's content, keeping what they share
   int64_t max_tokens = 256;
-  bool ignore_end = false;        // go on after end-of-text ids
+  bool ignore_end = false;  // go on after end-of-text ids
   SampleOptions sampling;
   std::shared_ptr<const CancelFlag> cancel;  // may be null
 };
 
 // The values of INF_FINISH_*.
 enum class Finish : uint32_t { kNone, kEnd, kLength, kContextFull, kStopped, kCancelled, kError };
+const char* FinishName(
+    Finish finish);  // "end", "length", "context_full", ...; "unknown" for others
 
 struct GenerateResult {
   Finish finish = Finish::kNone;
@@ -35,9 +40,9 @@ struct GenerateResult {
 struct GenerateEvent {
   enum class Kind { kPrefill, kToken } kind = Kind::kToken;
   int32_t token = -1;
-  uint64_t position = 0;      // of the token in the session
+  uint64_t position = 0;  // of the token in the session
   uint64_t step = 0, total = 0;
-  std::string text;           // whole code points
+  std::string text;  // whole code points
 };
 
 class Generation {
@@ -46,10 +51,10 @@ class Generation {
   Generation(std::shared_ptr<Session> session, GenerateRequest request);
   ~Generation();  // counts the request in the session's metrics
 
-  // Fills `event` and returns true; false once the text has ended. Throws CANCELLED, NUMERIC, DEVICE,
-  // OOM_DEVICE; after an error the session holds its committed tokens.
+  // Fills `event` and returns true; false once the text has ended. Throws CANCELLED, NUMERIC,
+  // DEVICE, OOM_DEVICE, and the same again when called again; the session holds what was computed.
   bool Next(GenerateEvent& event);
-  void Stop();  // a callback asked to: finish becomes kStopped
+  void Stop(Finish finish);  // a callback asked to: Next gives nothing more
   GenerateResult result() const;
 
  private:

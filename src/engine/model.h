@@ -13,10 +13,14 @@
 
 namespace inference {
 
-// Tokenizer and chat template of a GGUF file or a folder; needs no device and reads no weights.
+// Tokenizer and chat template of a GGUF file or a folder; needs no device and reads no weights. A
+// template that cannot be parsed is no reason to refuse the rest: it fails where it is used.
 struct TextProcessor {
   std::shared_ptr<const Tokenizer> tokenizer;
   std::optional<ChatTemplate> chat_template;
+  std::string template_error;  // why a template that is there cannot be used
+
+  const ChatTemplate& GetTemplate() const;  // STATE where there is none, TEMPLATE
 };
 std::shared_ptr<const TextProcessor> LoadTextProcessor(const std::string& path);
 

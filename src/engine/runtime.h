@@ -22,8 +22,10 @@ class Runtime {
   Runtime(RuntimeOptions options, std::shared_ptr<Logger> logger);  // finds devices, opens none
   const DeviceList& devices() const { return devices_; }
   size_t FindDevice(std::string_view wish) const;
+  const DeviceInfo& device(size_t index) const;      // ARG where there is none of that index
   std::shared_ptr<Device> OpenDevice(size_t index);  // opened once; any thread
   std::shared_ptr<Device> FindOpenDevice(size_t index) const;  // null where nobody opened it
+  MemoryStats MemoryOf(size_t index) const;  // also of a device that nobody opened
   Logger& logger() const { return *logger_; }
 
  private:

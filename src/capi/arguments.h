@@ -1,0 +1,88 @@
+// Arguments as the header promises to take them. Every message names the parameter.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "inference.h"
+#include "util/error.h"
+
+namespace inference::capi {
+
+std::string_view TextArg(const char* text, size_t length, const char* name);
+std::string PathArg(const char* path, size_t length);  // not empty, no NUL
+std::span<const int32_t> IdsArg(const inf_token* ids, size_t n, const char* name);
+void FlagsArg(uint32_t flags, uint32_t known, const char* name);
+void RequirePointer(const void* pointer, size_t alignment, const char* name);
+
+template <typename T>
+void RequireOut(const T* out, const char* name) {
+  RequirePointer(out, alignof(T), name);
+}
+
+// ---- structs that begin with struct_size ----
+
+void CheckStructSize(uint32_t size, size_t known, const char* name);
+void CheckUnknownFields(const void* in, size_t known, uint32_t size, const char* name);
+
+// A copy of what the caller gave. Every struct is as large as in the first version of the header;
+// when one grows, the first size has to be kept beside it and the copy zero-filled.
+template <typename T>
+T InStruct(const T* in, const char* name) {
+  RequirePointer(in, alignof(T), name);
+  CheckStructSize(in->struct_size, sizeof(T), name);
+  CheckUnknownFields(in, sizeof(T), in->struct_size, name);
+  return *in;
+}
+
+template <typename T>
+void RequireOutStruct(const T* out, const char* name) {
+  RequirePointer(out, alignof(T), name);
+  CheckStructSize(out->struct_size, sizeof(T), name);
+}
+
+// After RequireOutStruct. Keeps the caller's struct_size.
+template <typename T>
+void FillOut(T* out, T value) {
+  value.struct_size = out->struct_size;
+  *out = value;
+}
+
+// ---- inf_buf, inf_tokens, inf_floats ----
+
+// Malloc'ed memory; OOM_HOST.
+void* AllocateBytes(uint64_t count, size_t element_bytes);
+
+template <typename Out>
+void RequireBuffer(const Out* out, const char* name) {
+  RequirePointer(out, alignof(Out), name);
+  Require(out->len <= out->cap && (out->data == nullptr) == (out->cap == 0), Status::kArg,
+          "{}: len {}, cap {}: was not zeroed before its first use", name, out->len, out->cap);
+}
+
+// After RequireBuffer. Only this can fail, with the content kept.
+template <typename Out>
+void ReserveBuffer(Out* out, size_t count) {
+  if (count <= out->cap) return;
+  using Element = std::remove_pointer_t<decltype(out->data)>;
+  const size_t capacity = std::max<size_t>(count, 64);
+  auto* fresh = static_cast<Element*>(AllocateBytes(capacity, sizeof(Element)));
+  if (out->len > 0) std::memcpy(fresh, out->data, out->len * sizeof(Element));
+  std::free(out->data);
+  out->data = fresh;
+  out->cap = capacity;
+}
+
+template <typename Out, typename Source>
+void FillBuffer(Out* out, const Source& source) {
+  ReserveBuffer(out, source.size());
+  if (!source.empty()) std::memcpy(out->data, source.data(), source.size() * sizeof(*out->data));
+  out->len = source.size();
+}
+
+}  // namespace inference::capi

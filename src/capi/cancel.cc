@@ -1,0 +1,40 @@
+#include "capi/arguments.h"
+#include "capi/guard.h"
+#include "capi/objects.h"
+
+namespace inference::capi {
+
+extern "C" {
+
+inf_status inf_cancel_new(inf_cancel** out, inf_error* err) {
+  return Guard(err, [&] {
+    RequireOut(out, "out");
+    *out = NewHandle<inf_cancel>(std::make_shared<CancelFlag>());
+  });
+}
+
+// No lock, no allocation, no error: safe in a signal handler.
+void inf_cancel_trigger(inf_cancel* cancel) {
+  bool unused = false;
+  WithCancelFlag(
+      cancel, [](CancelFlag& flag, bool&) { flag.Trigger(); }, unused);
+}
+
+void inf_cancel_reset(inf_cancel* cancel) {
+  bool unused = false;
+  WithCancelFlag(
+      cancel, [](CancelFlag& flag, bool&) { flag.Reset(); }, unused);
+}
+
+int32_t inf_cancel_is_set(const inf_cancel* cancel) {
+  bool set = false;
+  WithCancelFlag(
+      cancel, [](CancelFlag& flag, bool& answer) { answer = flag.IsSet(); }, set);
+  return set ? 1 : 0;
+}
+
+void inf_cancel_free(inf_cancel* cancel) { FreeHandle(cancel); }
+
+}  // extern "C"
+
+}  // namespace inference::capi

@@ -1,0 +1,37 @@
+// What handles mean. A handle is a number: slot, generation and a fixed pattern, never an address
+// that is followed, so that stale, foreign and random ones are recognised.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "util/cancel.h"
+
+namespace inference::capi {
+
+enum class HandleType : uint8_t {
+  kConfig = 1,
+  kRuntime,
+  kCancel,
+  kModel,
+  kTokenizer,
+  kDetok,
+  kChat,
+  kSession,
+  kRequest,
+  kGen,
+};
+
+// All of these may be called from any thread. The slots are never given back; a slot whose
+// generations are used up is not used again.
+void* AddHandle(HandleType type, std::shared_ptr<void> object);  // LIMIT at 2^20 live handles
+std::shared_ptr<void> FindHandle(const void* handle, HandleType type);  // null where not live
+// Drops the table's reference; calls that run keep theirs. Does nothing where not live.
+void RemoveHandle(const void* handle, HandleType type) noexcept;
+
+// For handles of kCancel, whose object is a CancelFlag: no lock and no allocation, so also from a
+// signal handler. False where the handle is not live.
+bool WithCancelFlag(const void* handle, void (*action)(CancelFlag& flag, bool& answer),
+                    bool& answer) noexcept;
+
+}  // namespace inference::capi

@@ -1,0 +1,147 @@
+#include "capi/arguments.h"
+#include "capi/callback.h"
+#include "capi/guard.h"
+#include "capi/objects.h"
+
+namespace inference::capi {
+
+namespace {
+
+LoadOptions OptionsFrom(const inf_config* config) {
+  LoadOptions options;
+  if (config == nullptr) return options;
+  const Hold held = Acquire(config, "config");
+  const auto& values = held->values;
+  const auto set = [&values](const char* key, auto& to) {
+    using Value = std::decay_t<decltype(to)>;
+    if (const auto it = values.find(key); it != values.end()) to = std::get<Value>(it->second);
+  };
+  set("device", options.device);
+  set("n_ctx", options.context_length);
+  set("prefill_chunk", options.prefill_chunk);
+  return options;
+}
+
+void ReportProgress(inf_event_fn fn, void* user, uint64_t done, uint64_t total) {
+  constexpr std::string_view kText = "loading weights";
+  inf_event event = {};
+  event.struct_size = sizeof(event);
+  event.kind = INF_EVENT_PROGRESS;
+  event.token = -1;
+  event.step = done;
+  event.total = total;
+  event.text = kText.data();
+  event.text_len = kText.size();
+  if (CallBack(fn, user, event) == Answer::kStop) {
+    Fail(Status::kCancelled, "model load: stopped by the progress callback");
+  }
+}
+
+struct Quantization {
+  uint32_t bits, group;
+};
+
+Quantization QuantizationOf(DType dtype) {
+  switch (dtype) {
+    case DType::kQ4_0:
+    case DType::kQ4_1:
+    case DType::kQ4_K:
+      return {4, 32};
+    case DType::kQ5_0:
+    case DType::kQ5_1:
+    case DType::kQ5_K:
+      return {5, 32};
+    case DType::kQ6_K:
+      return {6, 16};
+    case DType::kQ8_0:
+      return {8, 32};
+    default:
+      return {0, 0};
+  }
+}
+
+uint64_t KvBytesPerToken(const CausalLm& network) {
+  uint64_t bytes = 0;
+  for (const LayerCacheSpec& layer : network.cache_specs()) {
+    if (layer.window != 0) continue;
+    bytes += 2 * CacheBytes(kCacheBlock, layer.kv_heads, layer.head_dim) / kCacheBlock;
+  }
+  return bytes;
+}
+
+inf_model_desc Describe(const ModelObject& object) {
+  const Model& model = *object.model;
+  const ModelDims& dims = model.network().dims();
+  const WeightStats& stats = model.network().stats();
+  const Quantization quantization = QuantizationOf(stats.main_dtype);
+  inf_model_desc desc = {};
+  desc.device = static_cast<uint32_t>(model.device_index());
+  desc.architecture = dims.architecture.c_str();
+  desc.format = model.format() == CheckpointFormat::kGguf ? "gguf" : "safetensors";
+  desc.quantization = object.quantization.c_str();
+  desc.path = model.path().c_str();
+  desc.parameters = stats.parameters;
+  desc.weight_bytes = stats.bytes;
+  desc.decode_bytes_per_token = stats.decode_bytes_per_token;
+  desc.kv_bytes_per_token = KvBytesPerToken(model.network());
+  desc.vocab_size = static_cast<uint32_t>(dims.vocab_size);
+  desc.num_layers = static_cast<uint32_t>(dims.num_layers);
+  desc.hidden_size = static_cast<uint32_t>(dims.hidden_size);
+  desc.num_attention_heads = static_cast<uint32_t>(dims.num_attention_heads);
+  desc.num_key_value_heads = static_cast<uint32_t>(dims.num_key_value_heads);
+  desc.head_dim = static_cast<uint32_t>(dims.head_dim);
+  desc.intermediate_size = static_cast<uint32_t>(dims.intermediate_size);
+  desc.context_length = static_cast<uint32_t>(model.context_length());
+  desc.quant_bits = quantization.bits;
+  desc.quant_group = quantization.group;
+  return desc;
+}
+
+}  // namespace
+
+extern "C" {
+
+inf_status inf_model_load(inf_runtime* runtime, const char* path, size_t path_len,
+                          const inf_config* config, inf_cancel* cancel, inf_event_fn progress,
+                          void* user, inf_model** out, inf_error* err) {
+  return Guard(err, [&] {
+    const auto owner = Lookup(runtime, "runtime");
+    const std::string where = PathArg(path, path_len);
+    const LoadOptions options = OptionsFrom(config);
+    const std::shared_ptr<CancelFlag> flag = LookupOptional(cancel, "cancel");
+    RequireOut(out, "out");
+    ModelLoadHooks hooks{.cancel = flag.get()};
+    if (progress != nullptr) {
+      hooks.progress = [=](uint64_t done, uint64_t total) {
+        ReportProgress(progress, user, done, total);
+      };
+    }
+    auto model = Model::Load(owner->runtime, where, options, hooks);
+    const std::string_view name = InfoOf(model->network().stats().main_dtype).name;
+    *out = NewHandle<inf_model>(
+        std::make_shared<ModelObject>(ModelObject{std::move(model), std::string(name)}));
+  });
+}
+
+void inf_model_free(inf_model* model) { FreeHandle(model); }
+
+inf_status inf_model_info(const inf_model* model, inf_model_desc* out, inf_error* err) {
+  return Guard(err, [&] {
+    const auto object = Lookup(model, "model");
+    RequireOutStruct(out, "out");
+    FillOut(out, Describe(*object));
+  });
+}
+
+inf_status inf_model_tokenizer(const inf_model* model, inf_tokenizer** out, inf_error* err) {
+  return Guard(err, [&] {
+    const auto object = Lookup(model, "model");
+    RequireOut(out, "out");
+    *out = NewHandle<inf_tokenizer>(
+        std::make_shared<TokenizerObject>(TokenizerObject{object->model->text()}));
+  });
+}
+
+}  // extern "C"
+
+}  // namespace inference::capi

@@ -1,0 +1,66 @@
+#include "capi/options.h"
+
+#include <array>
+
+#include "inference.h"
+#include "util/error.h"
+
+namespace inference::capi {
+
+namespace {
+
+constexpr double kMaxBytes = 9007199254740992.0;  // 2^53: exact as a double
+
+constexpr std::array kRuntimeOptions = {
+    Option{INF_SCOPE_RUNTIME, INF_OPTION_STRING, "cache_dir", 0, 0, "",
+           "Folder for compiled kernels; empty: $XDG_CACHE_HOME or ~/.cache, + /libinference"},
+    Option{INF_SCOPE_RUNTIME, INF_OPTION_INT, "memory_limit", 0, kMaxBytes, "0",
+           "Bytes that may be allocated on a device; 0: what the device has"},
+};
+
+constexpr std::array kModelOptions = {
+    Option{INF_SCOPE_MODEL, INF_OPTION_STRING, "device", 0, 0, "",
+           "Index, part of the name, or type (gpu, cpu, accelerator); empty: the default device"},
+    Option{INF_SCOPE_MODEL, INF_OPTION_INT, "n_ctx", 0, 16777216, "0",
+           "Tokens in the longest session; 0: what the model was made for"},
+    Option{INF_SCOPE_MODEL, INF_OPTION_INT, "prefill_chunk", 1, 4096, "256",
+           "Prompt tokens computed in one step: bounds how late a cancel is seen"},
+};
+
+constexpr const char* kTypeNames[] = {"an integer", "a float", "a string"};
+constexpr uint32_t kTypeOfAlternative[] = {INF_OPTION_INT, INF_OPTION_FLOAT, INF_OPTION_STRING};
+
+const Option& FindOption(std::string_view key) {
+  for (const uint32_t scope : {INF_SCOPE_RUNTIME, INF_SCOPE_MODEL}) {
+    for (const Option& option : OptionsOf(scope)) {
+      if (key == option.key) return option;
+    }
+  }
+  Fail(Status::kNotFound, "config: there is no option {}", Quote(key));
+}
+
+}  // namespace
+
+std::span<const Option> OptionsOf(uint32_t scope) {
+  if (scope == INF_SCOPE_RUNTIME) return kRuntimeOptions;
+  if (scope == INF_SCOPE_MODEL) return kModelOptions;
+  return {};
+}
+
+void CheckOption(std::string_view key, const OptionValue& value) {
+  const Option& option = FindOption(key);
+  Require(option.type == kTypeOfAlternative[value.index()], Status::kArg,
+          "config: {} is {}, want {}", option.key, kTypeNames[value.index()],
+          kTypeNames[option.type - 1]);
+  if (option.type == INF_OPTION_STRING) {
+    Require(std::get<std::string>(value).find('\0') == std::string::npos, Status::kArg,
+            "config: {} holds a NUL byte", option.key);
+    return;
+  }
+  const double number =
+      value.index() == 0 ? static_cast<double>(std::get<int64_t>(value)) : std::get<double>(value);
+  Require(number >= option.min && number <= option.max, Status::kArg,
+          "config: {} is {}, want {:.0f}..{:.0f}", option.key, number, option.min, option.max);
+}
+
+}  // namespace inference::capi

@@ -1,0 +1,54 @@
+#include "engine/runtime.h"
+
+#include "device/memory_limit.h"
+#include "util/error.h"
+
+namespace inference {
+
+Runtime::Runtime(RuntimeOptions options, std::shared_ptr<Logger> logger)
+    : options_(std::move(options)),
+      logger_(std::move(logger)),
+      devices_(ListDevices()),
+      opened_(devices_.devices.size()) {
+  if (devices_.devices.empty()) {
+    logger_->Log(LogLevel::kWarning, "runtime", "no device: {}", devices_.reason);
+  }
+}
+
+size_t Runtime::FindDevice(std::string_view wish) const {
+  return inference::FindDevice(devices_, wish);
+}
+
+const DeviceInfo& Runtime::device(size_t index) const {
+  Require(index < devices_.devices.size(), Status::kArg, "device: is {}, there are {} devices",
+          index, devices_.devices.size());
+  return devices_.devices[index];
+}
+
+std::shared_ptr<Device> Runtime::OpenDevice(size_t index) {
+  const DeviceInfo& info = device(index);
+  const std::lock_guard lock(mutex_);
+  if (!opened_[index]) {
+    const DeviceOptions options{.cache_dir = options_.cache_dir,
+                                .cache_dir_required = !options_.cache_dir.empty(),
+                                .memory_limit = options_.memory_limit};
+    opened_[index] = Device::Open(info, options, logger_);
+  }
+  return opened_[index];
+}
+
+std::shared_ptr<Device> Runtime::FindOpenDevice(size_t index) const {
+  device(index);
+  const std::lock_guard lock(mutex_);
+  return opened_[index];
+}
+
+MemoryStats Runtime::MemoryOf(size_t index) const {
+  if (const std::shared_ptr<Device> open = FindOpenDevice(index)) return open->memory();
+  MemoryStats stats;
+  stats.limit = options_.memory_limit != 0 ? options_.memory_limit
+                                           : DefaultMemoryLimit(devices_.devices[index]);
+  return stats;
+}
+
+}  // namespace inference
