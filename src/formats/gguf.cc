@@ -16,7 +16,7 @@ namespace {
 
 constexpr uint32_t kMagic = 0x46554747;        // "GGUF"
 constexpr uint64_t kMaxHeadBytes = 256 << 20;  // of everything before the tensors' data
-constexpr uint64_t kMaxKeys = 1 << 20;
+constexpr uint64_t kMaxKeys = 1 << 16;
 constexpr uint64_t kMinKeyBytes = 8 + 1 + 4 + 1;  // length, one byte, type, the smallest value
 constexpr uint64_t kMinTensorBytes = 8 + 1 + 4 + 8 + 4 + 8;  // with one byte of name, one dimension
 constexpr size_t kMaxKeyLength = 65535;

@@ -37,7 +37,8 @@ void JsonScan::Run() {
   const size_t nul = text_.find('\0');
   if (nul != std::string_view::npos) FailAt(Status::kFormat, nul, "NUL byte in JSON");
   nlohmann::json_sax<Json>* events = this;
-  Json::sax_parse(Iterator(text_, 0, &consumed_), Iterator(text_, text_.size(), &consumed_), events);
+  Json::sax_parse(Iterator(text_, 0, &consumed_), Iterator(text_, text_.size(), &consumed_),
+                  events);
 }
 
 void JsonScan::FailHere(Status status, std::string_view message) const {

@@ -175,8 +175,8 @@ TEST(Gguf, LargeMetadata) {
 
 TEST(Gguf, ManyKeys) {
   GgufWriter writer;
-  for (int i = 0; i < 1'000'000; ++i) writer.Bool(fmt::to_string(i), true);
-  EXPECT_EQ(Open(writer).metadata.values().size(), 1'000'000u);
+  for (int i = 0; i < 65'536; ++i) writer.Bool(fmt::to_string(i), true);
+  EXPECT_EQ(Open(writer).metadata.values().size(), 65'536u);
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ class ByteWriter {
   }
   ByteWriter& String(std::string_view text) { return Put<uint64_t>(text.size()).Raw(text); }
   ByteWriter& Align(uint64_t alignment) {
-    while (bytes_.size() % alignment != 0) bytes_.push_back('\0');
+    bytes_.resize((bytes_.size() + alignment - 1) / alignment * alignment);
     return *this;
   }
   const std::string& bytes() const { return bytes_; }
