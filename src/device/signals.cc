@@ -31,6 +31,7 @@ bool Same(const struct sigaction& a, const struct sigaction& b) {
 }  // namespace
 
 SignalGuard::SignalGuard() {
+  ::sigaltstack(nullptr, &stack_before_);
   Snapshot& snapshot = TheSnapshot();
   const std::lock_guard lock(snapshot.mutex);
   if (snapshot.guards++ > 0) return;
@@ -40,6 +41,10 @@ SignalGuard::SignalGuard() {
 }
 
 SignalGuard::~SignalGuard() {
+  stack_t stack_now;
+  if (::sigaltstack(nullptr, &stack_now) == 0 && stack_now.ss_sp != stack_before_.ss_sp) {
+    ::sigaltstack(&stack_before_, nullptr);
+  }
   Snapshot& snapshot = TheSnapshot();
   const std::lock_guard lock(snapshot.mutex);
   if (--snapshot.guards > 0) return;

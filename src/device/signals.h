@@ -15,6 +15,9 @@ class SignalGuard {
   ~SignalGuard();
   SignalGuard(const SignalGuard&) = delete;
   SignalGuard& operator=(const SignalGuard&) = delete;
+
+ private:
+  stack_t stack_before_;
 };
 
 // Blocks signals on this thread, and so on the threads started meanwhile, which keep that mask.

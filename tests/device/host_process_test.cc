@@ -61,6 +61,9 @@ void Handler(int) {}
   own.sa_handler = Handler;
   own.sa_flags = SA_RESTART | SA_ONSTACK;
   for (const int signal : {SIGTERM, SIGUSR1, SIGFPE}) ::sigaction(signal, &own, nullptr);
+  static std::array<char, 32 << 10> stack;  // as small as a Go thread's
+  const stack_t own_stack{stack.data(), 0, stack.size()};
+  ::sigaltstack(&own_stack, nullptr);
   const auto before = Dispositions();
   int changed = 0;
   for (int round = 0; round < 2; ++round) {
@@ -74,6 +77,12 @@ void Handler(int) {}
       std::cerr << "signal " << signal << " changed" << std::endl;
       ++changed;
     }
+  }
+  stack_t stack_after;
+  ::sigaltstack(nullptr, &stack_after);
+  if (stack_after.ss_sp != stack.data()) {
+    std::cerr << "alternate stack changed" << std::endl;
+    ++changed;
   }
   std::_Exit(changed == 0 ? 0 : 1);
 }
