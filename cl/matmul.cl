@@ -12,7 +12,6 @@
 #endif
 #define FEW 4      // the same for what is left over
 #define BLOCKS 4   // row blocks that a matvec walks at once: enough chains to hide fma's latency
-#define PAIRS_UNROLLED 4  // whole units would only build slower
 
 #define EPILOGUE_STORE 0
 #define EPILOGUE_ADD 1
@@ -50,7 +49,7 @@ INLINE void dot_blocks(float16* acc, GLOBAL uchar* w, const long stride, GLOBAL 
       for (int half_unit = 0; half_unit < SCALES_A_UNIT; ++half_unit) {
 #pragma unroll
         for (int r = 0; r < R; ++r) unit_scales(super + r * stride, u, half_unit, &d[r], &m[r]);
-#pragma unroll PAIRS_UNROLLED
+#pragma unroll
         for (int j = 0; j < 16 / SCALES_A_UNIT; ++j) {
           const int i = half_unit * 8 + j;
           const float a0 = au[2 * i], a1 = au[2 * i + 1];
@@ -123,7 +122,7 @@ INLINE void unpack_block(__global float* panel, GLOBAL uchar* w, const int at, c
       for (int half_unit = 0; half_unit < SCALES_A_UNIT; ++half_unit) {
         float16 d, m;
         unit_scales(super, u, half_unit, &d, &m);
-#pragma unroll PAIRS_UNROLLED
+#pragma unroll 4
         for (int j = 0; j < 16 / SCALES_A_UNIT; ++j) {
           const int i = half_unit * 8 + j;
           float16 q0, q1;
