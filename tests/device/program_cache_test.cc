@@ -1,6 +1,8 @@
 #include <sys/stat.h>
 
+#include <cstdlib>
 #include <fstream>
+#include <iostream>
 
 #include "device/device_fixture.h"
 #include "device/program_files.h"
@@ -160,6 +162,20 @@ TEST_F(ProgramCacheTest, AFolderThatTheCallerNamedMustBeUsable) {
     EXPECT_THAT(log_.text(), HasSubstr(fmt::format("kernels are not kept: {}", error.what())));
     device->Run([&] { device->GetKernelFromSource("put", kSource, "-D N=1"); });
   }
+}
+
+TEST(DefaultCacheDirectory, FollowsTheUsersEnvironment) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto print = [](const char* xdg, const char* home) {
+    xdg != nullptr ? ::setenv("XDG_CACHE_HOME", xdg, 1) : ::unsetenv("XDG_CACHE_HOME");
+    home != nullptr ? ::setenv("HOME", home, 1) : ::unsetenv("HOME");
+    std::cerr << DefaultCacheDirectory() << std::endl;
+    std::_Exit(0);
+  };
+  EXPECT_EXIT(print("/xdg", "/home"), testing::ExitedWithCode(0), "^/xdg/libinference\n$");
+  EXPECT_EXIT(print("relative", "/home"), testing::ExitedWithCode(0),
+              "^/home/.cache/libinference\n$");
+  EXPECT_EXIT(print(nullptr, nullptr), testing::ExitedWithCode(0), "^/.*/.cache/libinference\n$");
 }
 
 TEST_F(ProgramCacheTest, AFolderThatVanishesCostsOnlyTheFiles) {
