@@ -1,0 +1,209 @@
+// generate, chat and bench on the tiny model.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <fstream>
+
+#include "tools/program.h"
+
+namespace inference::tools_test {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+// Checks what is true of every stream of JSON lines, and returns the ids.
+Json CheckedIds(const Outcome& outcome, std::string* text = nullptr) {
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  std::vector<Json> lines = outcome.lines();
+  if (lines.empty()) return nullptr;
+  const Json done = lines.back();
+  lines.pop_back();
+  Json ids = Json::array();
+  for (const Json& line : lines) {
+    EXPECT_EQ(line.size(), 2u);
+    EXPECT_GE(line["token_id"], 0);
+    ids.push_back(line["token_id"]);
+    if (text != nullptr) *text += line["token"].get<std::string>();
+  }
+  EXPECT_EQ(done["done"], true);
+  EXPECT_EQ(done["tokens_generated"], ids.size());
+  for (const char* key :
+       {"prompt_tokens", "cached_tokens", "generated_tokens", "prefill_ns", "decode_ns", "total_ns",
+        "prefill_tok_s", "decode_tok_s", "active_bytes", "peak_bytes"}) {
+    EXPECT_TRUE(done["metrics"][key].is_number()) << key;
+  }
+  return ids;
+}
+
+TEST(Generate, GoldenIdsAndText) {
+  const Json golden = Golden();
+  for (size_t i = 0; i < golden["generate"].size(); ++i) {
+    const Json& want = golden["generate"][i]["ids"];
+    std::string text;
+    const Outcome outcome =
+        Inference({"generate", "--model", TinyModel(), "--prompt", golden["generate"][i]["prompt"],
+                   "--max-tokens", std::to_string(want.size()), "--ignore-eos", "--json"});
+    EXPECT_EQ(CheckedIds(outcome, &text), want);
+    EXPECT_EQ(outcome.lines().back()["finish"], "length");
+    // The streamed text is the decoded text, whatever was cut off within a character.
+    const Outcome decoded =
+        Inference({"tokenize", "--tokenizer", TinyModel(), "--decode"}, want.dump());
+    EXPECT_EQ(text, decoded.lines().at(0)["text"]);
+  }
+}
+
+TEST(Generate, EveryCutOffCharacterBelongsToTheLastLine) {
+  const Json want = Golden()["generate"][0]["ids"];
+  for (size_t n = 1; n <= 12; ++n) {
+    std::string text;
+    CheckedIds(Inference({"generate", "--model", TinyModel(), "--prompt", "The quick brown fox",
+                          "--max-tokens", std::to_string(n), "--ignore-eos", "--json"}),
+               &text);
+    Json ids = Json::array();
+    for (size_t i = 0; i < n; ++i) ids.push_back(want[i]);
+    const Outcome decoded =
+        Inference({"tokenize", "--tokenizer", TinyModel(), "--decode"}, ids.dump());
+    EXPECT_EQ(text, decoded.lines().at(0)["text"]) << n;
+  }
+}
+
+TEST(Generate, IdsAndPromptAgree) {
+  const Json prompt = Golden()["prompts"][0];
+  const std::vector<std::string> rest = {"--max-tokens", "8", "--json", "--ignore-eos"};
+  const auto generate = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {"generate", "--model", TinyModel()});
+    arguments.insert(arguments.end(), rest.begin(), rest.end());
+    return CheckedIds(Inference(arguments));
+  };
+  EXPECT_EQ(generate({"--prompt", prompt["text"]}), generate({"--ids", IdList(prompt["ids"])}));
+}
+
+TEST(Generate, PlainTextEndsWithANewline) {
+  const Outcome outcome = Inference(
+      {"generate", "--model", TinyModel(), "--prompt", "The quick brown fox", "--max-tokens", "1"});
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_EQ(outcome.out, "1\n");
+  EXPECT_EQ(outcome.err, "");
+}
+
+TEST(Generate, SameSeedSameText) {
+  const auto generate = [](const std::string& seed) {
+    return CheckedIds(
+        Inference({"generate", "--model", TinyModel(), "--ids", "480,350", "--max-tokens", "24",
+                   "--temperature", "1.5", "--seed", seed, "--json", "--ignore-eos"}));
+  };
+  const Json first = generate("7");
+  EXPECT_EQ(first, generate("7"));
+  EXPECT_NE(first, generate("8"));
+}
+
+TEST(Generate, MessagesFromAFile) {
+  const Json chat = Golden()["chats"][0];
+  const std::string path = TemporaryPath("messages.json");
+  const auto generate = [&](const Json& content) {
+    std::ofstream(path) << content.dump();
+    const Outcome outcome = Inference({"generate", "--model", TinyModel(), "--messages", path,
+                                       "--max-tokens", "4", "--json", "--ignore-eos"});
+    CheckedIds(outcome);
+    return outcome.lines().back()["metrics"]["prompt_tokens"];
+  };
+  EXPECT_EQ(generate(chat["messages"]), chat["ids"].size());
+  EXPECT_EQ(generate({{"messages", chat["messages"]}, {"tools", nullptr}}), chat["ids"].size());
+}
+
+TEST(Generate, ErrorsOfTheMessagesFile) {
+  const std::string path = TemporaryPath("broken.json");
+  std::ofstream(path) << "[{";
+  const Outcome broken = Inference({"generate", "--model", TinyModel(), "--messages", path});
+  EXPECT_EQ(broken.exit_code, 1);
+  EXPECT_THAT(broken.err, StartsWith("inference: FORMAT: " + path + ": not valid JSON"));
+  const Outcome missing =
+      Inference({"generate", "--model", TinyModel(), "--messages", "/no/such.json"});
+  EXPECT_EQ(missing.exit_code, 1);
+  EXPECT_THAT(missing.err, StartsWith("inference: NOT_FOUND: /no/such.json: "));
+}
+
+TEST(Generate, AnIdOutsideTheVocabulary) {
+  const Outcome outcome =
+      Inference({"generate", "--model", TinyModel(), "--ids", "1,99999", "--json"});
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_THAT(outcome.err, StartsWith("inference: ARG: "));
+  EXPECT_THAT(outcome.err, HasSubstr("99999"));
+}
+
+TEST(Generate, ADeviceThatIsNotThere) {
+  const Outcome outcome = Inference(
+      {"generate", "--model", TinyModel(), "--prompt", "a", "--device", "no such device"});
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_THAT(outcome.err, StartsWith("inference: DEVICE: "));
+}
+
+TEST(Generate, AFullContextIsAResult) {
+  const Outcome outcome =
+      Inference({"generate", "--model", TinyModel(), "--ids", "480,350", "--n-ctx", "8",
+                 "--max-tokens", "100", "--ignore-eos", "--json"});
+  CheckedIds(outcome);
+  EXPECT_EQ(outcome.lines().back()["finish"], "context_full");
+}
+
+TEST(Chat, AnswersLinesAndCommands) {
+  const Outcome outcome =
+      Inference({"chat", "--model", TinyModel(), "--max-tokens", "4", "--ignore-eos"},
+                "Hello\n\n/help\n/nonsense\n/reset\nHello\n/quit\nnever read\n");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("/reset  forget the conversation"));
+  EXPECT_THAT(outcome.err, HasSubstr("/nonsense is not a command"));
+  // After /reset the same question has the same answer.
+  const std::string half = outcome.out.substr(0, outcome.out.size() / 2);
+  EXPECT_EQ(outcome.out, half + half);
+}
+
+TEST(Chat, InterruptStopsTheAnswerAndNotTheProgram) {
+  Conversation chat({"chat", "--model", TinyModel(), "--max-tokens", "100000", "--ignore-eos"});
+  chat.Write("Hello\n");
+  EXPECT_NE(chat.ReadSome(), "");
+  chat.Signal(SIGINT);
+  chat.Write("/quit\n");
+  EXPECT_EQ(chat.Finish(), 0);
+}
+
+TEST(Generate, InterruptEndsItWithItsMetrics) {
+  Conversation generate({"generate", "--model", TinyModel(), "--ids", "480,350", "--ignore-eos",
+                         "--max-tokens", "100000", "--n-ctx", "100000", "--json"});
+  std::string out = generate.ReadSome();
+  generate.Signal(SIGINT);
+  for (std::string more; !(more = generate.ReadSome()).empty();) out += more;
+  EXPECT_EQ(generate.Finish(), 1);
+  Outcome outcome;
+  outcome.exit_code = 0;
+  outcome.out = out;
+  CheckedIds(outcome);
+  EXPECT_EQ(outcome.lines().back()["finish"], "cancelled");
+}
+
+TEST(Bench, ReportsEveryMeasure) {
+  const Outcome outcome = Inference({"bench", "--model", TinyModel(), "--prompt-tokens", "16",
+                                     "--gen-tokens", "4", "--repetitions", "1", "--json"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const Json bench = outcome.lines().at(0);
+  for (const char* key : {"prefill_tok_s", "decode_tok_s", "load_s", "first_token_s", "read_gb_s",
+                          "decode_bytes_per_token", "share_of_read_bandwidth", "peak_rss_mb"}) {
+    EXPECT_GT(bench[key], 0) << key;
+  }
+}
+
+TEST(Info, DescribesTheModel) {
+  const Outcome outcome = Inference({"info", "--model", TinyModel(), "--json"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const Json info = outcome.lines().at(0);
+  EXPECT_EQ(info["architecture"], "llama");
+  EXPECT_EQ(info["format"], "safetensors");
+  EXPECT_EQ(info["path"], TinyModel());
+  EXPECT_GT(info["parameters"], 100000);
+}
+
+}  // namespace
+}  // namespace inference::tools_test
