@@ -2,7 +2,8 @@
 #include "capi/guard.h"
 #include "capi/objects.h"
 
-namespace inference::capi {
+using namespace inference;
+using namespace inference::capi;
 
 extern "C" {
 
@@ -15,26 +16,18 @@ inf_status inf_cancel_new(inf_cancel** out, inf_error* err) {
 
 // No lock, no allocation, no error: safe in a signal handler.
 void inf_cancel_trigger(inf_cancel* cancel) {
-  bool unused = false;
-  WithCancelFlag(
-      cancel, [](CancelFlag& flag, bool&) { flag.Trigger(); }, unused);
+  if (const CancelPin pin(cancel); pin) pin->Trigger();
 }
 
 void inf_cancel_reset(inf_cancel* cancel) {
-  bool unused = false;
-  WithCancelFlag(
-      cancel, [](CancelFlag& flag, bool&) { flag.Reset(); }, unused);
+  if (const CancelPin pin(cancel); pin) pin->Reset();
 }
 
 int32_t inf_cancel_is_set(const inf_cancel* cancel) {
-  bool set = false;
-  WithCancelFlag(
-      cancel, [](CancelFlag& flag, bool& answer) { answer = flag.IsSet(); }, set);
-  return set ? 1 : 0;
+  const CancelPin pin(cancel);
+  return pin && pin->IsSet() ? 1 : 0;
 }
 
 void inf_cancel_free(inf_cancel* cancel) { FreeHandle(cancel); }
 
 }  // extern "C"
-
-}  // namespace inference::capi

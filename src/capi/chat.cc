@@ -36,6 +36,11 @@ std::string Conversation::Render(bool add_generation_prompt) const {
   return used.Render(all);
 }
 
+}  // namespace inference::capi
+
+using namespace inference;
+using namespace inference::capi;
+
 extern "C" {
 
 inf_status inf_chat_new(const inf_tokenizer* tokenizer, inf_chat** out, inf_error* err) {
@@ -123,5 +128,3 @@ inf_status inf_chat_render(const inf_chat* chat, uint32_t flags, inf_buf* text, 
 }
 
 }  // extern "C"
-
-}  // namespace inference::capi

@@ -15,6 +15,11 @@ void SetOption(inf_config* config, const char* key, size_t key_len, OptionValue 
 
 }  // namespace
 
+}  // namespace inference::capi
+
+using namespace inference;
+using namespace inference::capi;
+
 extern "C" {
 
 uint32_t inf_option_count(uint32_t scope) { return static_cast<uint32_t>(OptionsOf(scope).size()); }
@@ -66,5 +71,3 @@ inf_status inf_config_set_str(inf_config* config, const char* key, size_t key_le
 }
 
 }  // extern "C"
-
-}  // namespace inference::capi

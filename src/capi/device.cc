@@ -9,6 +9,11 @@ static_assert(static_cast<uint32_t>(DeviceType::kCpu) == INF_DEVICE_CPU);
 static_assert(static_cast<uint32_t>(DeviceType::kGpu) == INF_DEVICE_GPU);
 static_assert(static_cast<uint32_t>(DeviceType::kAccelerator) == INF_DEVICE_ACCELERATOR);
 
+}  // namespace inference::capi
+
+using namespace inference;
+using namespace inference::capi;
+
 extern "C" {
 
 uint32_t inf_device_count(const inf_runtime* runtime) {
@@ -84,5 +89,3 @@ inf_status inf_memory_trim(inf_runtime* runtime, uint32_t device, inf_error* err
 }
 
 }  // extern "C"
-
-}  // namespace inference::capi

@@ -95,6 +95,11 @@ struct GenObject : ExclusiveObject {
   inf_event lent = {};  // of `event`, until the next call
 };
 
+}  // namespace inference::capi
+
+using namespace inference;
+using namespace inference::capi;
+
 extern "C" {
 
 const char* inf_finish_name(uint32_t finish) { return FinishName(static_cast<Finish>(finish)); }
@@ -151,5 +156,3 @@ inf_status inf_gen_result(const inf_gen* gen, inf_result* out, inf_error* err) {
 void inf_gen_free(inf_gen* gen) { FreeHandle(gen); }
 
 }  // extern "C"
-
-}  // namespace inference::capi

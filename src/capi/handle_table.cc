@@ -25,7 +25,7 @@ static_assert(std::atomic<uint64_t>::is_always_lock_free);
 struct Slot {
   std::atomic<uint64_t> key{uint64_t{1} << 8};  // generation << 8 | type; type 0: not in use
   std::atomic<CancelFlag*> cancel{nullptr};
-  std::atomic<uint32_t> readers{0};  // calls between looking at `key` and leaving `cancel`
+  std::atomic<uint32_t> readers{0};  // pins that may hold `cancel`
   std::shared_ptr<void> object;      // locked, as all below
   uint32_t next_free = kNoSlot;
 };
@@ -106,18 +106,19 @@ void RemoveHandle(const void* handle, HandleType type) noexcept {
   g_first_free = static_cast<uint32_t>(reinterpret_cast<uint64_t>(handle) >> 4) & (kMaxSlots - 1);
 }
 
-bool WithCancelFlag(const void* handle, void (*action)(CancelFlag& flag, bool& answer),
-                    bool& answer) noexcept {
+// RemoveHandle changes the key first and then waits for readers: whoever still saw the old key may
+// use the flag.
+CancelPin::CancelPin(const void* handle) noexcept {
   uint64_t key = 0;
   Slot* slot = SlotOf(handle, HandleType::kCancel, key);
-  if (slot == nullptr) return false;
-  // RemoveHandle changes the key first and then waits for readers: whoever still saw the old key
-  // may use the flag.
-  slot->readers.fetch_add(1);
-  const bool live = slot->key.load() == key;
-  if (live) action(*slot->cancel.load(), answer);
-  slot->readers.fetch_sub(1);
-  return live;
+  if (slot == nullptr) return;
+  readers_ = &slot->readers;
+  readers_->fetch_add(1);
+  if (slot->key.load() == key) flag_ = slot->cancel.load();
+}
+
+CancelPin::~CancelPin() {
+  if (readers_ != nullptr) readers_->fetch_sub(1);
 }
 
 }  // namespace inference::capi

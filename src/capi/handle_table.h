@@ -2,6 +2,7 @@
 // that is followed, so that stale, foreign and random ones are recognised.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 
@@ -29,9 +30,21 @@ std::shared_ptr<void> FindHandle(const void* handle, HandleType type);  // null 
 // Drops the table's reference; calls that run keep theirs. Does nothing where not live.
 void RemoveHandle(const void* handle, HandleType type) noexcept;
 
-// For handles of kCancel, whose object is a CancelFlag: no lock and no allocation, so also from a
-// signal handler. False where the handle is not live.
-bool WithCancelFlag(const void* handle, void (*action)(CancelFlag& flag, bool& answer),
-                    bool& answer) noexcept;
+// The flag of a kCancel handle, which cannot go while this lives. Takes no lock and allocates
+// nothing, so also for signal handlers.
+class CancelPin {
+ public:
+  explicit CancelPin(const void* handle) noexcept;
+  ~CancelPin();
+  CancelPin(const CancelPin&) = delete;
+  CancelPin& operator=(const CancelPin&) = delete;
+
+  explicit operator bool() const { return flag_ != nullptr; }  // false where the handle is not live
+  CancelFlag* operator->() const { return flag_; }
+
+ private:
+  std::atomic<uint32_t>* readers_ = nullptr;
+  CancelFlag* flag_ = nullptr;
+};
 
 }  // namespace inference::capi

@@ -99,6 +99,11 @@ inf_model_desc Describe(const ModelObject& object) {
 
 }  // namespace
 
+}  // namespace inference::capi
+
+using namespace inference;
+using namespace inference::capi;
+
 extern "C" {
 
 inf_status inf_model_load(inf_runtime* runtime, const char* path, size_t path_len,
@@ -143,5 +148,3 @@ inf_status inf_model_tokenizer(const inf_model* model, inf_tokenizer** out, inf_
 }
 
 }  // extern "C"
-
-}  // namespace inference::capi

@@ -2,7 +2,8 @@
 #include "capi/guard.h"
 #include "capi/objects.h"
 
-namespace inference::capi {
+using namespace inference;
+using namespace inference::capi;
 
 extern "C" {
 
@@ -80,5 +81,3 @@ inf_status inf_request_set_cancel(inf_request* request, inf_cancel* cancel, inf_
 }
 
 }  // extern "C"
-
-}  // namespace inference::capi

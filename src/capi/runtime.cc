@@ -46,6 +46,11 @@ RuntimeOptions OptionsFrom(const inf_config* config) {
 
 }  // namespace
 
+}  // namespace inference::capi
+
+using namespace inference;
+using namespace inference::capi;
+
 extern "C" {
 
 inf_status inf_runtime_new(const inf_config* config, inf_log_fn log, void* user,
@@ -74,5 +79,3 @@ inf_status inf_runtime_set_log_level(inf_runtime* runtime, int32_t level, inf_er
 }
 
 }  // extern "C"
-
-}  // namespace inference::capi

@@ -51,6 +51,11 @@ class FloatMatrix {
 
 }  // namespace
 
+}  // namespace inference::capi
+
+using namespace inference;
+using namespace inference::capi;
+
 extern "C" {
 
 inf_status inf_session_new(inf_model* model, const inf_session_options* options, inf_session** out,
@@ -126,5 +131,3 @@ inf_status inf_session_metrics(const inf_session* session, inf_metrics* out, inf
 }
 
 }  // extern "C"
-
-}  // namespace inference::capi

@@ -2,7 +2,8 @@
 #include "capi/guard.h"
 #include "capi/objects.h"
 
-namespace inference::capi {
+using namespace inference;
+using namespace inference::capi;
 
 extern "C" {
 
@@ -103,5 +104,3 @@ inf_status inf_detok_flush(inf_detok* detok, inf_buf* out, inf_error* err) {
 void inf_detok_free(inf_detok* detok) { FreeHandle(detok); }
 
 }  // extern "C"
-
-}  // namespace inference::capi

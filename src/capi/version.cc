@@ -74,6 +74,11 @@ void FreeBuffer(Out* out) {
 
 }  // namespace
 
+}  // namespace inference::capi
+
+using namespace inference;
+using namespace inference::capi;
+
 extern "C" {
 
 uint32_t inf_version_number(void) { return INF_VERSION_NUMBER; }
@@ -125,5 +130,3 @@ void inf_tokens_free(inf_tokens* tokens) { FreeBuffer(tokens); }
 void inf_floats_free(inf_floats* floats) { FreeBuffer(floats); }
 
 }  // extern "C"
-
-}  // namespace inference::capi
