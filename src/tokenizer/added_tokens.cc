@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tokenizer/unicode.h"
+#include "util/error.h"
 #include "util/utf8.h"
 
 namespace inference {
@@ -42,7 +43,12 @@ size_t SkipSpaces(std::string_view text, size_t at) {
 
 }  // namespace
 
-void AddedTokenMatcher::Add(const AddedToken& token) {
+void AddedTokenMatcher::Add(const AddedToken& token, std::string_view name) {
+  Require(token.content.size() <= kMaxAddedTokenBytes, Status::kLimit,
+          "{}: added token {} has {} bytes, expected at most {}", name, token.id,
+          token.content.size(), kMaxAddedTokenBytes);
+  Require(token_at_.size() <= kMaxAddedNodes - token.content.size(), Status::kLimit,
+          "{}: added tokens have more than {} bytes together", name, kMaxAddedNodes);
   uint32_t node = 0;
   for (size_t i = 0; i < token.content.size(); ++i) {
     const auto byte = static_cast<unsigned char>(token.content[i]);

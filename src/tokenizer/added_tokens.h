@@ -22,6 +22,7 @@ struct AddedToken {
 };
 
 constexpr size_t kMaxAddedTokenBytes = 1024;  // bounds the time of a search: O(text x longest)
+constexpr size_t kMaxAddedNodes = size_t{1} << 24;  // of the trie, up to 70 bytes each
 
 class AddedTokenMatcher {  // immutable after the last Add, thread-safe
  public:
@@ -32,7 +33,8 @@ class AddedTokenMatcher {  // immutable after the last Add, thread-safe
   };
 
   AddedTokenMatcher() { roots_.fill(0); }
-  void Add(const AddedToken& token);
+  // `name` (a path) begins the message of LIMIT: too long a token, too many of them.
+  void Add(const AddedToken& token, std::string_view name);
 
   // Matches in order: leftmost first, the longest among those that begin there. With
   // `parse_special` false special tokens are text.

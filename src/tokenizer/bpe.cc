@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tokenizer/byte_alphabet.h"
 #include "util/error.h"
 #include "util/utf8.h"
 
@@ -18,8 +19,12 @@ bool Later(const BpeScratch::Candidate& a, const BpeScratch::Candidate& b) {
 
 }  // namespace
 
-Bpe::Bpe(std::shared_ptr<const Vocabulary> vocabulary, const BpeOptions& options)
-    : vocabulary_(std::move(vocabulary)), options_(options), char_ids_(kCharTable, -1) {
+Bpe::Bpe(std::shared_ptr<const Vocabulary> vocabulary, std::vector<bool> special,
+         const BpeOptions& options)
+    : vocabulary_(std::move(vocabulary)),
+      special_(std::move(special)),
+      options_(options),
+      char_ids_(kCharTable, -1) {
   for (uint32_t c = 0; c < kCharTable; ++c) {
     std::string text;
     AppendUtf8(text, c);
@@ -36,6 +41,7 @@ Bpe::Bpe(std::shared_ptr<const Vocabulary> vocabulary, const BpeOptions& options
 void Bpe::AddMerge(int32_t left, int32_t right, uint32_t rank, int32_t merged) {
   Require(static_cast<int64_t>(merges_.size()) < kMaxMerges, Status::kLimit,
           "{}: more than {} merges", vocabulary_->name(), kMaxMerges);
+  if (special_[static_cast<size_t>(merged)]) return;
   merges_.Set(FlatMap64::PairKey(left, right),
               (uint64_t{rank} << 32) | static_cast<uint32_t>(merged));
 }
@@ -61,7 +67,8 @@ void Bpe::AddMerge(std::string_view left, std::string_view right, uint32_t rank)
 void Bpe::Encode(std::string_view word, BpeScratch& scratch, std::vector<int32_t>& out) const {
   if (word.empty()) return;
   if (options_.ignore_merges) {
-    if (const std::optional<int32_t> id = vocabulary_->Find(word)) {
+    const std::optional<int32_t> id = vocabulary_->Find(word);
+    if (id && !special_[static_cast<size_t>(*id)]) {
       out.push_back(*id);
       return;
     }
@@ -87,9 +94,8 @@ void Bpe::Split(std::string_view word, BpeScratch& scratch) const {
     if (id >= 0) {
       symbols.push_back({id, 0, 0});
     } else if (!AppendBytes(character, scratch)) {
-      if (options_.unk_id >= 0 && !(after_unk && options_.fuse_unk)) {
-        symbols.push_back({options_.unk_id, 0, 0});
-      }
+      if (options_.unk_id < 0) FailUnknown(character);
+      if (!after_unk || !options_.fuse_unk) symbols.push_back({options_.unk_id, 0, 0});
       after_unk = true;
       continue;
     }
@@ -100,6 +106,16 @@ void Bpe::Split(std::string_view word, BpeScratch& scratch) const {
     symbols[i].previous = i == 0 ? kNone : i - 1;
     symbols[i].next = i + 1 == count ? kNone : i + 1;
   }
+}
+
+void Bpe::FailUnknown(std::string_view character) const {
+  const std::string what =
+      options_.byte_level
+          ? fmt::format("byte 0x{:02X}",
+                        static_cast<unsigned char>(ByteAlphabet::Get().Decode(character).front()))
+          : fmt::format("U+{:04X}", DecodeUtf8(character, 0).code_point);
+  Fail(Status::kArg, "{}: {} of the text is not in the vocabulary, and there is no unknown token",
+       vocabulary_->name(), what);
 }
 
 // False where byte fallback is off or one of the bytes has no token.

@@ -16,8 +16,9 @@ namespace inference {
 struct BpeOptions {
   bool byte_fallback = false;  // a character outside the vocabulary becomes <0xXX> tokens
   bool ignore_merges = false;  // a word that is a token stays one
+  bool byte_level = false;     // characters are bytes in GPT-2's alphabet, for messages
   bool fuse_unk = false;       // unknown characters in a row become one unknown token
-  int32_t unk_id = -1;         // -1: none, unknown characters are dropped as Hugging Face does
+  int32_t unk_id = -1;         // -1: none, an unknown character is an error
 };
 
 // What one thread needs while it encodes; contents mean nothing between calls.
@@ -41,23 +42,28 @@ class Bpe {  // immutable after the last AddMerge, thread-safe
  public:
   static constexpr int64_t kMaxMerges = int64_t{1} << 23;
 
-  Bpe(std::shared_ptr<const Vocabulary> vocabulary, const BpeOptions& options);
+  // `special`, by id: no merge and no whole word makes one of these, so that text cannot.
+  Bpe(std::shared_ptr<const Vocabulary> vocabulary, std::vector<bool> special,
+      const BpeOptions& options);
 
   // Ids in range; of two rules for one pair the later one holds, as in Hugging Face.
   void AddMerge(int32_t left, int32_t right, uint32_t rank, int32_t merged);
   // The rule "left right"; FORMAT naming merge #rank where a half or the whole is no token.
   void AddMerge(std::string_view left, std::string_view right, uint32_t rank);
 
-  // Appends the ids of `word` (valid UTF-8, characters of the vocabulary's alphabet).
+  // Appends the ids of `word` (valid UTF-8). ARG for a character that has no token:
+  // some byte-level vocabularies lack control bytes. Hugging Face drops those without a word.
   void Encode(std::string_view word, BpeScratch& scratch, std::vector<int32_t>& out) const;
 
  private:
   void Split(std::string_view word, BpeScratch& scratch) const;
   bool AppendBytes(std::string_view character, BpeScratch& scratch) const;
+  [[noreturn]] void FailUnknown(std::string_view character) const;
   void Queue(uint32_t left, BpeScratch& scratch) const;
   void Merge(BpeScratch& scratch) const;
 
   std::shared_ptr<const Vocabulary> vocabulary_;
+  std::vector<bool> special_;
   BpeOptions options_;
   FlatMap64 merges_;               // PairKey(left, right) -> rank << 32 | merged
   std::vector<int32_t> char_ids_;  // ids of the characters below kCharTable, -1: none

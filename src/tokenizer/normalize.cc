@@ -1,11 +1,17 @@
 #include "tokenizer/normalize.h"
 
 #include "tokenizer/unicode.h"
+#include "util/error.h"
 #include "util/utf8.h"
 
 namespace inference {
 
 namespace {
+
+void CheckSize(size_t bytes) {
+  Require(bytes <= kMaxNormalizedBytes, Status::kLimit,
+          "tokenizer: normalizing makes more than {} bytes", kMaxNormalizedBytes);
+}
 
 std::string_view StripSpaces(std::string_view text, bool left, bool right) {
   size_t begin = 0;
@@ -44,11 +50,13 @@ std::string Replacement::Apply(std::string_view text, RegexScratch& scratch) con
     for (const TextRange& match : matches) {
       out.append(text, at, match.begin - at).append(content_);
       at = match.end;
+      CheckSize(out.size());
     }
   } else {
     for (size_t found; (found = text.find(pattern_, at)) != std::string_view::npos;) {
       out.append(text, at, found - at).append(content_);
       at = found + pattern_.size();
+      CheckSize(out.size());
     }
   }
   return out.append(text, at);
@@ -74,6 +82,7 @@ std::string Normalizer::Apply(std::string_view text, RegexScratch& scratch) cons
         out = std::string(StripSpaces(out, step.strip_left, step.strip_right));
         break;
     }
+    CheckSize(out.size());
   }
   return out;
 }

@@ -10,7 +10,10 @@
 
 namespace inference {
 
-// Replaces every match of a string or a regular expression. Also a decoder step.
+constexpr size_t kMaxNormalizedBytes = size_t{256} << 20;
+
+// Replaces every match of a string or a regular expression. Also a decoder step. LIMIT where the
+// text grows past kMaxNormalizedBytes.
 class Replacement {
  public:
   Replacement(std::string pattern, std::string content);  // pattern not empty

@@ -27,10 +27,9 @@ struct RegexScratch::Impl {
                                                                           pcre2_jit_stack_free};
 };
 
-RegexScratch::RegexScratch() : impl_(std::make_unique<Impl>()) {
-  Require(impl_->data && impl_->context, Status::kOomHost, "tokenizer: no memory to match");
-  pcre2_set_match_limit(impl_->context.get(), kMatchLimit);
-}
+RegexScratch::RegexScratch() = default;
+RegexScratch::RegexScratch(RegexScratch&&) noexcept = default;
+RegexScratch& RegexScratch::operator=(RegexScratch&&) noexcept = default;
 
 RegexScratch::~RegexScratch() = default;
 
@@ -58,6 +57,12 @@ Regex::Regex(std::string_view pattern, std::string name) : name_(std::move(name)
 void Regex::FindAll(std::string_view text, RegexScratch& scratch,
                     std::vector<TextRange>& out) const {
   const auto* code = static_cast<const pcre2_code*>(code_.get());
+  if (!scratch.impl_) {
+    scratch.impl_ = std::make_unique<RegexScratch::Impl>();
+    Require(scratch.impl_->data && scratch.impl_->context, Status::kOomHost,
+            "tokenizer: no memory to match");
+    pcre2_set_match_limit(scratch.impl_->context.get(), kMatchLimit);
+  }
   RegexScratch::Impl& s = *scratch.impl_;
   out.clear();
   std::optional<size_t> last_end;

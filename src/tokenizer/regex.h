@@ -19,14 +19,14 @@ struct TextRange {
 class RegexScratch {
  public:
   RegexScratch();
-  RegexScratch(const RegexScratch&) = delete;
-  RegexScratch& operator=(const RegexScratch&) = delete;
+  RegexScratch(RegexScratch&&) noexcept;
+  RegexScratch& operator=(RegexScratch&&) noexcept;
   ~RegexScratch();
 
  private:
   friend class Regex;
   struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::unique_ptr<Impl> impl_;  // made by the first match
 };
 
 class Regex {  // immutable, thread-safe

@@ -23,13 +23,13 @@ class Decoder;
 
 class Tokenizer {  // immutable, thread-safe
  public:
-  static constexpr size_t kMaxTextBytes = size_t{256} << 20;
+  static constexpr size_t kMaxTextBytes = size_t{64} << 20;
 
   explicit Tokenizer(std::unique_ptr<const TokenizerParts> parts);  // made by the loaders below
   ~Tokenizer();
 
   // Any bytes: each maximal invalid part of UTF-8 counts as U+FFFD. LIMIT past kMaxTextBytes or
-  // where a pattern needs too many steps.
+  // where a pattern needs too many steps; ARG for a character that no token covers.
   std::vector<int32_t> Encode(std::string_view text, const EncodeOptions& options) const;
 
   // Always valid UTF-8; ARG for an id out of range. Nothing is cleaned up afterwards

@@ -75,7 +75,9 @@ class GgufLoader {
     }
     vocabulary->Finish();
     parts_->vocabulary = vocabulary;
-    parts_->special.assign(tokens->size(), false);
+    for (size_t i = 0; i < tokens->size(); ++i) {
+      parts_->special.push_back(TypeOf(i) == kControl || TypeOf(i) == kUnknown);
+    }
   }
 
   int64_t TypeOf(size_t id) const { return types_ == nullptr ? kNormal : (*types_)[id]; }
@@ -96,12 +98,8 @@ class GgufLoader {
       AddedToken token;
       token.content = parts_->vocabulary->Text(id);
       token.id = id;
-      token.special = type == kControl || type == kUnknown;
-      if (token.special) parts_->special[static_cast<size_t>(id)] = true;
+      token.special = parts_->special[static_cast<size_t>(id)];
       if (token.content.empty() || (!token.special && type != kUserDefined)) continue;
-      Require(token.content.size() <= kMaxAddedTokenBytes, Status::kLimit,
-              "{}: {}: special token {} has {} bytes, expected at most {}", path_, kTokens, id,
-              token.content.size(), kMaxAddedTokenBytes);
       const size_t space = sentence_piece_ ? token.content.find(' ') : std::string::npos;
       if (space == std::string::npos) {
         added.push_back(std::move(token));
@@ -109,7 +107,7 @@ class GgufLoader {
       }
       // A run of spaces may come from U+2581 in the text as well: found when all are U+2581.
       token.content = Replacement(" ", std::string(kSpace)).Apply(token.content, scratch);
-      parts_->normalized_added.Add(token);
+      parts_->normalized_added.Add(token, path_);
     }
     AddTokens(added, *parts_);
     parts_->bos = bos_;
@@ -139,8 +137,9 @@ class GgufLoader {
     parts_->normalizer = Normalizer(std::move(rules.normalizer));
     parts_->pre_tokenizer = PreTokenizer(std::move(rules.pre_tokenizer));
     BpeOptions options;
+    options.byte_level = true;
     options.ignore_merges = rules.ignore_merges;
-    auto bpe = std::make_unique<Bpe>(parts_->vocabulary, options);
+    auto bpe = std::make_unique<Bpe>(parts_->vocabulary, parts_->special, options);
     const std::vector<std::string>* merges = metadata_.FindStrings(kMerges);
     Require(merges != nullptr, Status::kFormat, "{}: {}: is missing, expected an array of strings",
             path_, kMerges);
@@ -182,7 +181,7 @@ class GgufLoader {
     BpeOptions options;
     options.byte_fallback = true;
     options.unk_id = FindId("tokenizer.ggml.unknown_token_id").value_or(-1);
-    parts_->bpe = std::make_unique<Bpe>(parts_->vocabulary, options);
+    parts_->bpe = std::make_unique<Bpe>(parts_->vocabulary, parts_->special, options);
     AddMergesByScore(*scores);
     parts_->decoder = std::make_unique<Decoder>(SentencePieceDecoder(prefix), path_);
     AddBosAndEos(true);

@@ -14,7 +14,6 @@ namespace {
 
 constexpr uint64_t kMaxTokenizerBytes = uint64_t{256} << 20;
 constexpr uint64_t kMaxConfigBytes = uint64_t{16} << 20;
-constexpr size_t kMaxAddedTokens = 1 << 20;
 constexpr size_t kMaxEndIds = 4096;
 
 const Json& FieldOf(const Json& root, const char* key) {
@@ -41,10 +40,15 @@ class FolderLoader {
     scan.vocabulary->Finish();
     parts_->vocabulary = scan.vocabulary;
     parts_->special.assign(static_cast<size_t>(scan.vocabulary->size()), false);
-    LoadBpe(*model, scan);
+    for (const AddedToken& token : added) {
+      if (token.special) parts_->special[static_cast<size_t>(token.id)] = true;
+    }
+    std::vector<PreTokenizerStep> words =
+        ParsePreTokenizer(FieldOf(scan.rest, "pre_tokenizer"), file_);
+    LoadBpe(*model, scan,
+            !words.empty() && words.back().kind == PreTokenizerStep::Kind::kByteLevel);
     parts_->normalizer = Normalizer(ParseNormalizer(FieldOf(scan.rest, "normalizer"), file_));
-    parts_->pre_tokenizer =
-        PreTokenizer(ParsePreTokenizer(FieldOf(scan.rest, "pre_tokenizer"), file_));
+    parts_->pre_tokenizer = PreTokenizer(std::move(words));
     parts_->decoder = std::make_unique<Decoder>(ParseDecoder(FieldOf(scan.rest, "decoder"), file_),
                                                 file_ + ": decoder");
     SpecialFrame frame =
@@ -81,17 +85,12 @@ class FolderLoader {
     std::vector<AddedToken> tokens;
     const Json* list = root.FindArray("added_tokens");
     if (list == nullptr) return tokens;
-    Require(list->size() <= kMaxAddedTokens, Status::kLimit,
-            "{}: added_tokens: has {} elements, expected at most {}", file_, list->size(),
-            kMaxAddedTokens);
     for (size_t i = 0; i < list->size(); ++i) {
       const JsonFields fields((*list)[i], fmt::format("{}: added_tokens[{}]", file_, i));
       AddedToken token;
       token.content = fields.GetString("content");
-      Require(!token.content.empty() && token.content.size() <= kMaxAddedTokenBytes,
-              token.content.empty() ? Status::kFormat : Status::kLimit,
-              "{}: content: has {} bytes, expected 1..{}", fields.name(), token.content.size(),
-              kMaxAddedTokenBytes);
+      Require(!token.content.empty(), Status::kFormat, "{}: content: is empty, expected text",
+              fields.name());
       token.id = static_cast<int32_t>(fields.GetInt("id", 0, Vocabulary::kMaxTokens - 1));
       token.special = fields.FindBool("special").value_or(false);
       token.lstrip = fields.FindBool("lstrip").value_or(false);
@@ -104,15 +103,16 @@ class FolderLoader {
     return tokens;
   }
 
-  void LoadBpe(const JsonFields& model, const TokenizerScan& scan) {
+  void LoadBpe(const JsonFields& model, const TokenizerScan& scan, bool byte_level) {
     BpeOptions options;
+    options.byte_level = byte_level;
     options.byte_fallback = model.FindBool("byte_fallback").value_or(false);
     options.ignore_merges = model.FindBool("ignore_merges").value_or(false);
     options.fuse_unk = model.FindBool("fuse_unk").value_or(false);
     if (const std::optional<std::string> unk = model.FindString("unk_token")) {
       options.unk_id = RequireToken(*unk, model.name() + ": unk_token");
     }
-    parts_->bpe = std::make_unique<Bpe>(parts_->vocabulary, options);
+    parts_->bpe = std::make_unique<Bpe>(parts_->vocabulary, parts_->special, options);
     const std::string_view texts = scan.merge_texts;
     uint32_t rank = 0;
     for (const TokenizerScan::Merge& merge : scan.merges) {

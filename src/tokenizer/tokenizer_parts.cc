@@ -1,7 +1,6 @@
 #include "tokenizer/tokenizer_parts.h"
 
 #include <algorithm>
-#include <array>
 #include <string_view>
 
 namespace inference {
@@ -9,41 +8,40 @@ namespace inference {
 namespace {
 
 // Names under which model families end a turn or a text.
-constexpr std::array<std::string_view, 21> kEndNames = {"<eos>",
-                                                        "</s>",
-                                                        "<|endoftext|>",
-                                                        "<|end_of_text|>",
-                                                        "<|im_end|>",
-                                                        "<end_of_turn>",
-                                                        "<|eot_id|>",
-                                                        "<|eom_id|>",
-                                                        "<|end|>",
-                                                        "<|EOT|>",
-                                                        "<EOT>",
-                                                        "<|eot|>",
-                                                        "<|eom|>",
-                                                        "<|return|>",
-                                                        "<|call|>",
-                                                        "<|end_of_turn|>",
-                                                        "<end_of_text>",
-                                                        "<turn|>",
-                                                        "<end_of_utterance>",
-                                                        "<｜end▁of▁sentence｜>",
-                                                        "<|END_OF_TURN_TOKEN|>"};
+constexpr std::string_view kEndNames[] = {"<eos>",
+                                          "</s>",
+                                          "<|endoftext|>",
+                                          "<|end_of_text|>",
+                                          "<|im_end|>",
+                                          "<end_of_turn>",
+                                          "<|eot_id|>",
+                                          "<|eom_id|>",
+                                          "<|end|>",
+                                          "<|EOT|>",
+                                          "<EOT>",
+                                          "<|eot|>",
+                                          "<|eom|>",
+                                          "<|return|>",
+                                          "<|call|>",
+                                          "<|end_of_turn|>",
+                                          "<end_of_text>",
+                                          "<turn|>",
+                                          "<end_of_utterance>",
+                                          "<｜end▁of▁sentence｜>",
+                                          "<|END_OF_TURN_TOKEN|>"};
 
 }  // namespace
 
 void AddTokens(const std::vector<AddedToken>& tokens, TokenizerParts& parts) {
   RegexScratch scratch;
   for (const AddedToken& token : tokens) {
-    if (token.special) parts.special[static_cast<size_t>(token.id)] = true;
     if (!token.normalized) {
-      parts.raw_added.Add(token);
+      parts.raw_added.Add(token, parts.vocabulary->name());
       continue;
     }
     AddedToken changed = token;
     changed.content = parts.normalizer.Apply(token.content, scratch);
-    if (!changed.content.empty()) parts.normalized_added.Add(changed);
+    if (!changed.content.empty()) parts.normalized_added.Add(changed, parts.vocabulary->name());
   }
 }
 

@@ -31,7 +31,7 @@ struct TokenizerParts {
   std::vector<int32_t> end_ids;  // FinishEndIds sorts them and adds those known by name
 };
 
-// Sorts the tokens into the two matchers and marks the special ones. `special` has its size.
+// Sorts the tokens into the two matchers; vocabulary and normalizer are there already.
 void AddTokens(const std::vector<AddedToken>& tokens, TokenizerParts& parts);
 
 // Adds eos and the special tokens whose name says that they end a text.
