@@ -1,5 +1,5 @@
-// Keys and values of one sequence, a CacheView a layer. Full-attention layers grow with use (by copy,
-// in doubling steps); sliding-window layers keep a ring of window + chunk positions.
+// Keys and values of one sequence, a CacheView a layer. Layers grow with use (by copy, in doubling
+// steps); those with a sliding window up to a ring of window + chunk positions.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,8 @@
 
 namespace inference {
 
+constexpr int64_t kMaxCacheLength = 1 << 30;  // positions: kernels count them in 32 bits
+
 struct LayerCacheSpec {
   int64_t kv_heads = 0;
   int64_t head_dim = 0;
@@ -20,17 +22,19 @@ struct LayerCacheSpec {
 class KvCache {
  public:
   // max_length: tokens at most. max_chunk: most tokens appended in one step (sizes the rings).
+  // Takes no memory before the first Reserve. LIMIT where the largest sizes overflow.
   KvCache(std::shared_ptr<Device> device, std::vector<LayerCacheSpec> layers, int64_t max_length,
           int64_t max_chunk);
 
-  // Makes room for positions [0, length). Returns true where buffers moved: recordings that name the
-  // old ones are stale. OOM_DEVICE leaves the cache as it was. Submission thread only.
+  // Makes room for positions [0, length). Returns true where buffers moved: recordings that name
+  // the old ones are stale. OOM_DEVICE leaves the cache as it was. Submission thread only.
   bool Reserve(int64_t length);
   const CacheView& layer(size_t index) const { return views_[index]; }
   int64_t max_length() const { return max_length_; }
   int64_t max_chunk() const { return max_chunk_; }
   uint64_t bytes() const;
-  // The fewest tokens the sequence may be cut back to when it holds `length`: rings forget old ones.
+  // The fewest tokens the sequence may be cut back to when it holds `length`: rings forget old
+  // ones.
   int64_t OldestRestorable(int64_t length) const;
 
  private:

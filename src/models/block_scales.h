@@ -1,0 +1,19 @@
+// Scales of quantised blocks: one that is not finite turns whole rows into NaN.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+
+#include "util/dtype.h"
+
+namespace inference {
+
+// NUMERIC where a scale or minimum of a block is infinite or NaN; `where` names the block by its
+// number. Types that are not quantised pass.
+void CheckBlockScales(DType dtype, std::span<const std::byte> blocks,
+                      const std::function<std::string(uint64_t block)>& where);
+
+}  // namespace inference

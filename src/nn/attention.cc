@@ -1,0 +1,16 @@
+#include "nn/attention.h"
+
+#include "nn/linear.h"
+
+namespace inference {
+
+Tensor Attention::operator()(Recording& recording, const PreparedInput& x, const StepBuffer& step,
+                             const CacheView& cache, const Tensor& residual) const {
+  Tensor qkv = StackedLinear(recording, x, qkv_proj);  // [T, (H + 2K) E]
+  const Tensor q = RopeAppend(recording, qkv, heads, rope, qk_norm, step, cache);
+  qkv = {};
+  const Tensor o = Attend(recording, q, heads, {.scale = scale}, step, cache);  // [T, H E]
+  return Linear(recording, PrepareInput(recording, {.x = o}), o_proj, residual);
+}
+
+}  // namespace inference

@@ -1,0 +1,25 @@
+// The attention sub-layer of a transformer block.
+#pragma once
+
+#include <vector>
+
+#include "ops/attention.h"
+#include "ops/matmul.h"
+
+namespace inference {
+
+// Grouped-query attention over everything cached so far (Ainslie et al. 2023).
+struct Attention {
+  std::vector<PackedMatrix> qkv_proj;  // together [(H + 2K) E, D]
+  PackedMatrix o_proj;                 // [D, H E]
+  HeadShape heads;
+  RopeOptions qk_norm;  // Gemma 3: queries and keys are normed per head
+  RopeTable rope;
+  float scale = 1.0f;  // of the scores
+
+  // x: [T, D]. Appends T keys and values. Returns [T, D], + residual where given.
+  Tensor operator()(Recording& recording, const PreparedInput& x, const StepBuffer& step,
+                    const CacheView& cache, const Tensor& residual = {}) const;
+};
+
+}  // namespace inference
