@@ -1,0 +1,176 @@
+// Tiny models of each kind against the logits and greedy continuations of Hugging Face's code.
+#include <gtest/gtest.h>
+
+#include "models/model_runner.h"
+#include "support/safetensors_writer.h"
+#include "support/temp_dir.h"
+#include "util/file.h"
+
+namespace inference {
+namespace {
+
+constexpr const char* kTiny = INFERENCE_TEST_DATA "/golden/tiny/";
+constexpr float kTolerance = 2e-4f;  // of the largest |logit|
+
+struct Prompt {
+  std::string name;  // of the tensor
+  Ids ids;
+};
+
+struct Golden {
+  Json json;
+  TensorSet logits;
+  std::vector<Prompt> prompts;
+};
+
+Golden ReadGolden(const std::string& name) {
+  Golden out;
+  out.json = ReadJsonFile(kTiny + name + "/golden.json", 1 << 20);
+  out.logits = OpenSafetensors(kTiny + name + "/logits.safetensors");
+  for (size_t i = 0; i < out.json["prompts"].size(); ++i) {
+    out.prompts.push_back({fmt::format("logits.{}", i), out.json["prompts"][i]["ids"].get<Ids>()});
+  }
+  out.prompts.push_back({"logits.long", out.json["long_ids"].get<Ids>()});
+  return out;
+}
+
+class GoldenTest : public testing::TestWithParam<const char*> {
+ protected:
+  const Golden golden_ = ReadGolden(GetParam());
+  const std::unique_ptr<CausalLm> network_ =
+      LoadTestModel(kTiny + std::string(GetParam()) + "/model");
+};
+
+TEST_P(GoldenTest, LogitsAgreeInEveryChunking) {
+  for (const Prompt& prompt : golden_.prompts) {
+    const std::vector<float> want = ReadTensor(golden_.logits, prompt.name);
+    const std::vector<float> got = AllLogits(*network_, prompt.ids, prompt.ids.size());
+    ASSERT_EQ(got.size(), want.size());
+    const Difference worst = Compare(got, want);
+    EXPECT_LE(worst.difference, kTolerance * worst.size) << prompt.name;
+    for (const size_t chunk : {1, 7}) {
+      EXPECT_TRUE(AllLogits(*network_, prompt.ids, chunk) == got)
+          << prompt.name << ": other bits in chunks of " << chunk << ", off by "
+          << Compare(AllLogits(*network_, prompt.ids, chunk), got).difference;
+    }
+  }
+}
+
+TEST_P(GoldenTest, GreedyContinuationsAgree) {
+  for (const Json& generated : golden_.json["generate"]) {
+    const auto prompt = std::ranges::find_if(golden_.json["prompts"], [&](const Json& candidate) {
+      return candidate["text"] == generated["prompt"];
+    });
+    ASSERT_NE(prompt, golden_.json["prompts"].end());
+    const Ids want = generated["ids"].get<Ids>();
+    const GreedyResult got = Greedy(*network_, (*prompt)["ids"].get<Ids>(), want.size());
+    for (size_t i = 0; i < want.size(); ++i) {
+      if (got.margins[i] < 1e-3f) break;  // the reference itself could go either way
+      ASSERT_EQ(got.ids[i], want[i]) << "step " << i << " after " << generated["prompt"];
+    }
+  }
+}
+
+TEST_P(GoldenTest, LastLogitsAreTheLastRowOfAll) {
+  const Ids& ids = golden_.prompts.back().ids;
+  const std::vector<float> all = AllLogits(*network_, ids, ids.size());
+  const auto T = static_cast<int64_t>(ids.size());
+  ModelRunner runner(*network_, T, T);
+  const std::vector<float> last = runner.Run(ids, LogitsOf::kLast);
+  EXPECT_TRUE(
+      std::equal(last.begin(), last.end(), all.end() - network_->dims().vocab_size, all.end()));
+}
+
+INSTANTIATE_TEST_SUITE_P(Tiny, GoldenTest,
+                         testing::Values("llama-gqa", "llama-rope-llama3", "llama-mha-headdim",
+                                         "gemma3-text", "gemma3-scaled"),
+                         [](const auto& test) {
+                           std::string name = test.param;
+                           std::ranges::replace(name, '-', '_');
+                           return name;
+                         });
+
+// `folder`/model.safetensors with names that begin with `prefix`, and a vision tensor.
+void WriteNested(const TempDir& folder, const std::string& source, const std::string& prefix,
+                 const std::string& instead_of) {
+  std::string file = ReadTextFile(source, 1 << 24);
+  uint64_t length;
+  std::memcpy(&length, file.data(), sizeof(length));
+  const Json header = ParseJson(std::string_view(file).substr(8, length), source);
+  const std::string data = file.substr(8 + length);
+  Json renamed;
+  for (const auto& [name, entry] : header.items()) {
+    if (name == "__metadata__") continue;
+    EXPECT_TRUE(name.starts_with(instead_of)) << name;
+    renamed[prefix + name.substr(instead_of.size())] = entry;
+  }
+  renamed["vision_tower.dummy"] = {
+      {"dtype", "F32"}, {"shape", {4}}, {"data_offsets", {data.size(), data.size() + 16}}};
+  folder.Write("model.safetensors", SafetensorsFile(renamed.dump(), data + std::string(16, '\0')));
+}
+
+TEST(NestedGemma3, IsTheSameModelUnderBothPrefixes) {
+  const std::string source = kTiny + std::string("gemma3-text/");
+  const Golden golden = ReadGolden("gemma3-text");
+  const std::unique_ptr<CausalLm> flat = LoadTestModel(source + "model");
+  const Ids& ids = golden.prompts[0].ids;
+  const std::vector<float> want = AllLogits(*flat, ids, ids.size());
+  for (const char* prefix : {"language_model.model.", "model.language_model."}) {
+    const TempDir folder;
+    folder.Write("config.json", ReadTextFile(source + "model-nested/config.json", 1 << 20));
+    WriteNested(folder, source + "model/model.safetensors", prefix, "model.");
+    const std::unique_ptr<CausalLm> nested = LoadTestModel(folder.path());
+    EXPECT_EQ(nested->dims().vocab_size, 704);
+    EXPECT_EQ(nested->dims().architecture, "gemma3");
+    EXPECT_TRUE(AllLogits(*nested, ids, ids.size()) == want) << prefix;
+    EXPECT_EQ(nested->stats().parameters, flat->stats().parameters);
+  }
+}
+
+TEST(Stats, CountsWeightsOnceAndWhatATokenReads) {
+  const std::unique_ptr<CausalLm> untied = LoadTestModel(kTiny + std::string("llama-gqa/model"));
+  const ModelDims& d = untied->dims();
+  EXPECT_EQ(d.architecture, "llama");
+  EXPECT_EQ(d.context_length, 512);
+  const int64_t block = 128 * (4 + 2 + 2) * 32 + 128 * 128 + 3 * 128 * 96 + 2 * 128;
+  EXPECT_EQ(untied->stats().parameters, static_cast<uint64_t>(2 * 512 * 128 + 3 * block + 128));
+  EXPECT_EQ(untied->stats().main_dtype, DType::kBF16);
+  // All but the table, of which one row is read; the norms and frequencies are float32.
+  EXPECT_EQ(untied->stats().decode_bytes_per_token,
+            untied->stats().bytes - 2 * 512 * 128 + 2 * 128);
+
+  const std::unique_ptr<CausalLm> tied =
+      LoadTestModel(kTiny + std::string("llama-rope-llama3/model"));
+  EXPECT_EQ(tied->stats().decode_bytes_per_token, tied->stats().bytes + 2 * 64);
+}
+
+TEST(Load, ReportsProgressAndStopsWhereAsked) {
+  const Checkpoint checkpoint = OpenCheckpoint(kTiny + std::string("llama-gqa/model"));
+  std::vector<uint64_t> done;
+  CancelFlag cancel;
+  ModelLoadHooks hooks;
+  hooks.cancel = &cancel;
+  hooks.progress = [&](uint64_t bytes, uint64_t total) {
+    EXPECT_EQ(total, checkpoint.tensors.total_bytes());
+    done.push_back(bytes);
+  };
+  LoadModel(checkpoint, TestDevice(), hooks);
+  EXPECT_TRUE(std::ranges::is_sorted(done));
+  EXPECT_EQ(done.back(), checkpoint.tensors.total_bytes());
+
+  done.clear();
+  hooks.progress = [&](uint64_t bytes, uint64_t) {
+    done.push_back(bytes);
+    if (done.size() == 3) cancel.Trigger();
+  };
+  try {
+    LoadModel(checkpoint, TestDevice(), hooks);
+    FAIL() << "was not cancelled";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.status(), Status::kCancelled);
+    EXPECT_LE(done.size(), 5u);
+  }
+}
+
+}  // namespace
+}  // namespace inference

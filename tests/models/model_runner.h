@@ -1,0 +1,124 @@
+// Runs a network step by step, as an engine would.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "formats/json.h"
+#include "formats/safetensors.h"
+#include "models/checkpoint.h"
+#include "nn/causal_lm.h"
+#include "support/test_device.h"
+
+namespace inference {
+
+using Ids = std::vector<int32_t>;
+
+inline std::unique_ptr<CausalLm> LoadTestModel(const std::string& path) {
+  return LoadModel(OpenCheckpoint(path), TestDevice(), {});
+}
+
+// One sequence over a network.
+class ModelRunner {
+ public:
+  ModelRunner(const CausalLm& network, int64_t max_length, int64_t max_chunk)
+      : network_(&network),
+        cache_(TestDevice(), network.cache_specs(), max_length, max_chunk),
+        step_(*TestDevice(), max_chunk) {}
+
+  // Logits of the ids that follow what was run before: of all, [T, V], or of the last one.
+  std::vector<float> Run(std::span<const int32_t> ids, LogitsOf which) {
+    const auto T = static_cast<int64_t>(ids.size());
+    std::vector<float> out(
+        static_cast<size_t>((which == LogitsOf::kAll ? T : 1) * network_->dims().vocab_size));
+    TestDevice()->Run([&] {
+      if (cache_.Reserve(length_ + T) || T != recorded_T_ || which != recorded_which_) {
+        recording_ = std::make_unique<Recording>(TestDevice());
+        logits_ = network_->Forward(*recording_, step_, cache_, T, which);
+        recorded_T_ = T;
+        recorded_which_ = which;
+      }
+      step_.Set(*TestDevice(), length_, 0, ids);
+      recording_->Run();
+      TestDevice()->Read(logits_.buffer, 0, std::as_writable_bytes(std::span(out)));
+    });
+    length_ += T;
+    return out;
+  }
+
+  KvCache& cache() { return cache_; }
+  void CutTo(int64_t length) { length_ = length; }
+
+ private:
+  const CausalLm* network_;
+  KvCache cache_;
+  StepBuffer step_;
+  int64_t length_ = 0, recorded_T_ = 0;
+  LogitsOf recorded_which_ = LogitsOf::kLast;
+  std::unique_ptr<Recording> recording_;
+  Tensor logits_;
+};
+
+// Logits of every position, [T, V], with at most `chunk` tokens a step.
+inline std::vector<float> AllLogits(const CausalLm& network, const Ids& ids, size_t chunk) {
+  chunk = std::min(chunk, ids.size());
+  ModelRunner runner(network, static_cast<int64_t>(ids.size()), static_cast<int64_t>(chunk));
+  std::vector<float> out;
+  for (size_t at = 0; at < ids.size(); at += chunk) {
+    const auto piece = std::span(ids).subspan(at, std::min(chunk, ids.size() - at));
+    const std::vector<float> logits = runner.Run(piece, LogitsOf::kAll);
+    out.insert(out.end(), logits.begin(), logits.end());
+  }
+  return out;
+}
+
+struct GreedyResult {
+  Ids ids;
+  std::vector<float> margins;  // between the best two logits, by step
+};
+
+inline GreedyResult Greedy(const CausalLm& network, const Ids& prompt, size_t count) {
+  ModelRunner runner(network, static_cast<int64_t>(prompt.size() + count),
+                     static_cast<int64_t>(prompt.size()));
+  GreedyResult out;
+  Ids next = prompt;
+  for (size_t i = 0; i < count; ++i) {
+    std::vector<float> logits = runner.Run(next, LogitsOf::kLast);
+    const auto best = std::ranges::max_element(logits);
+    next = {static_cast<int32_t>(best - logits.begin())};
+    const float top = *best;
+    *best = -INFINITY;
+    out.ids.push_back(next[0]);
+    out.margins.push_back(top - *std::ranges::max_element(logits));
+  }
+  return out;
+}
+
+// A float32 tensor of a safetensors file.
+inline std::vector<float> ReadTensor(const TensorSet& tensors, const std::string& name) {
+  const TensorEntry* entry = tensors.Find(name);
+  if (entry == nullptr) throw std::runtime_error("no tensor " + name);
+  std::vector<float> values(entry->bytes / sizeof(float));
+  tensors.Read(*entry, 0, std::as_writable_bytes(std::span(values)));
+  return values;
+}
+
+// The largest |a - b| and the largest |b|.
+struct Difference {
+  float difference = 0, size = 0;
+};
+inline Difference Compare(const std::vector<float>& a, const std::vector<float>& b) {
+  Difference out;
+  for (size_t i = 0; i < b.size(); ++i) {
+    const float d = std::abs(a[i] - b[i]);
+    if (!(d <= out.difference)) out.difference = d;  // NaN, too
+    out.size = std::max(out.size, std::abs(b[i]));
+  }
+  return out;
+}
+
+}  // namespace inference
