@@ -65,8 +65,9 @@ TEST_P(GoldenTest, GreedyContinuationsAgree) {
     const Ids want = generated["ids"].get<Ids>();
     const GreedyResult got = Greedy(*network_, (*prompt)["ids"].get<Ids>(), want.size());
     for (size_t i = 0; i < want.size(); ++i) {
-      if (got.margins[i] < 1e-3f) break;  // the reference itself could go either way
-      ASSERT_EQ(got.ids[i], want[i]) << "step " << i << " after " << generated["prompt"];
+      if (got.ids[i] == want[i]) continue;
+      EXPECT_LT(got.margins[i], 1e-3f) << "step " << i << " after " << generated["prompt"];
+      break;  // the reference itself could go either way
     }
   }
 }

@@ -1,6 +1,8 @@
 // One device for all tests of a program: building kernels is what costs time.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <memory>
 #include <random>
@@ -12,11 +14,25 @@
 
 namespace inference {
 
+// Closed at the end of the tests and not of the process: saving its programs calls the compiler,
+// whose own globals are gone by then.
+class TestDeviceHolder : public testing::Environment {
+ public:
+  void TearDown() override { Handle().reset(); }
+  static std::shared_ptr<Device>& Handle() {
+    static std::shared_ptr<Device> device;
+    return device;
+  }
+};
+inline testing::Environment* const kTestDeviceHolder =
+    testing::AddGlobalTestEnvironment(new TestDeviceHolder);
+
 inline const std::shared_ptr<Device>& TestDevice() {
-  static const std::shared_ptr<Device> device = [] {
+  std::shared_ptr<Device>& device = TestDeviceHolder::Handle();
+  if (!device) {
     const DeviceList list = ListDevices();
-    return Device::Open(list.devices.at(DefaultDevice(list)), {}, std::make_shared<Logger>());
-  }();
+    device = Device::Open(list.devices.at(DefaultDevice(list)), {}, std::make_shared<Logger>());
+  }
   return device;
 }
 
