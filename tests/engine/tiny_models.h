@@ -1,0 +1,54 @@
+// The tiny models of tests/data, loaded once for a test program.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/generator.h"
+#include "engine/model.h"
+#include "formats/json.h"
+
+namespace inference {
+
+using Ids = std::vector<int32_t>;
+
+inline std::string TinyPath(const std::string& name) {
+  return INFERENCE_TEST_DATA "/golden/tiny/" + name + "/model";
+}
+
+inline Json TinyGolden(const std::string& name) {
+  return ReadJsonFile(INFERENCE_TEST_DATA "/golden/tiny/" + name + "/golden.json", 1 << 20);
+}
+
+inline const std::shared_ptr<Runtime>& TestRuntime() {
+  static const auto runtime =
+      std::make_shared<Runtime>(RuntimeOptions{}, std::make_shared<Logger>());
+  return runtime;
+}
+
+inline std::shared_ptr<Model> TinyModel(const std::string& name, int64_t prefill_chunk = 256) {
+  static std::map<std::pair<std::string, int64_t>, std::shared_ptr<Model>> models;
+  std::shared_ptr<Model>& model = models[{name, prefill_chunk}];
+  if (!model) {
+    model = Model::Load(TestRuntime(), TinyPath(name), {.prefill_chunk = prefill_chunk}, {});
+  }
+  return model;
+}
+
+// The logits after every id, computed in chunks that the model allows.
+inline std::vector<float> LogitsOf(Session& session, const Ids& ids) {
+  const auto vocab_size = static_cast<size_t>(session.model().network().dims().vocab_size);
+  const auto chunk = static_cast<size_t>(session.logits_chunk());
+  std::vector<float> logits(ids.size() * vocab_size);
+  for (size_t done = 0; done < ids.size(); done += chunk) {
+    const size_t n = std::min(chunk, ids.size() - done);
+    session.PrefillLogits(std::span(ids).subspan(done, n),
+                          std::span(logits).subspan(done * vocab_size, n * vocab_size));
+  }
+  return logits;
+}
+
+}  // namespace inference
