@@ -1,13 +1,12 @@
 #include "chat/jinja_lexer.h"
 
 #include <array>
-#include <charconv>
 #include <optional>
 
 #include "chat/jinja_fault.h"
+#include "chat/jinja_literals.h"
 #include "chat/jinja_text.h"
 #include "util/error.h"
-#include "util/utf8.h"
 
 namespace inference::jinja {
 
@@ -53,12 +52,8 @@ class Lexer {
   void LexComment();
   void LexTag(TokenKind end_kind);
   bool LexTagEnd(TokenKind end_kind);
-  void LexNumber();
-  void LexInteger();
   void LexString();
-  void AppendEscape(std::string& out, std::string_view body, size_t& i, size_t offset);
   void LexOperator();
-  size_t DigitsEnd(size_t at) const;
 
   std::string_view source_;
   std::deque<std::string>& texts_;
@@ -178,7 +173,8 @@ void Lexer::LexTag(TokenKind end_kind) {
     if (brackets_.empty() && LexTagEnd(end_kind)) return;
     const char c = source_[at_];
     if (IsDigit(c)) {
-      LexNumber();
+      tokens_.push_back(ReadNumber(source_, at_));
+      at_ += tokens_.back().text.size();
     } else if (IsNameStart(c)) {
       const size_t begin = at_;
       while (at_ < source_.size() && (IsNameStart(source_[at_]) || IsDigit(source_[at_]))) ++at_;
@@ -191,73 +187,6 @@ void Lexer::LexTag(TokenKind end_kind) {
   }
   RaiseAt(tag_offset_, "tag is not closed, wanted '{}'",
           end_kind == TokenKind::kBlockEnd ? "%}" : "}}");
-}
-
-size_t Lexer::DigitsEnd(size_t at) const {  // digits, with single underscores between them
-  while (at < source_.size() &&
-         (IsDigit(source_[at]) || (source_[at] == '_' && at + 1 < source_.size() &&
-                                   IsDigit(source_[at + 1]) && IsDigit(source_[at - 1])))) {
-    ++at;
-  }
-  return at;
-}
-
-void Lexer::LexNumber() {
-  const size_t begin = at_;
-  size_t end = DigitsEnd(at_);
-  bool fraction = false, exponent = false;
-  const auto digit_at = [&](size_t i) { return i < source_.size() && IsDigit(source_[i]); };
-  if (end < source_.size() && source_[end] == '.' && digit_at(end + 1)) {
-    fraction = true;
-    end = DigitsEnd(end + 1);
-  }
-  if (end < source_.size() && (source_[end] == 'e' || source_[end] == 'E')) {
-    const size_t sign = digit_at(end + 1) ? end + 1 : end + 2;
-    if (digit_at(sign) && (sign == end + 1 || source_[end + 1] == '+' || source_[end + 1] == '-')) {
-      exponent = true;
-      end = DigitsEnd(sign);
-    }
-  }
-  // After a dot digits are an index: a.0.1
-  const bool after_dot = begin > 0 && source_[begin - 1] == '.';
-  if ((!fraction && !exponent) || after_dot) return LexInteger();
-  std::string digits(source_.substr(begin, end - begin));
-  std::erase(digits, '_');
-  Token token{TokenKind::kFloat, begin, source_.substr(begin, end - begin)};
-  const auto [rest, error] =
-      std::from_chars(digits.data(), digits.data() + digits.size(), token.number);
-  if (error != std::errc()) RaiseAt(begin, "number {} is out of range", Quote(digits));
-  tokens_.push_back(token);
-  at_ = end;
-}
-
-void Lexer::LexInteger() {
-  const size_t begin = at_;
-  int base = 10;
-  if (source_[at_] == '0' && at_ + 1 < source_.size()) {
-    const char mark = static_cast<char>(source_[at_ + 1] | 0x20);
-    base = mark == 'x' ? 16 : mark == 'o' ? 8 : mark == 'b' ? 2 : 10;
-  }
-  std::string digits;
-  if (base == 10) {
-    size_t end = DigitsEnd(at_);
-    if (source_[at_] == '0') end = std::min(end, source_.find_first_not_of("0_", at_));
-    digits = source_.substr(at_, end - at_);
-    at_ = end;
-  } else {
-    const std::string_view allowed("0123456789abcdefABCDEF_");
-    const size_t end = std::min(source_.find_first_not_of(allowed, at_ + 2), source_.size());
-    digits = source_.substr(at_ + 2, end - at_ - 2);
-    at_ = end;
-  }
-  std::erase(digits, '_');
-  Token token{TokenKind::kInteger, begin, source_.substr(begin, at_ - begin)};
-  const char* last = digits.data() + digits.size();
-  const auto [rest, error] = std::from_chars(digits.data(), last, token.integer, base);
-  if (error != std::errc() || rest != last) {
-    RaiseAt(begin, "number {} is no 64-bit integer", Quote(token.text));
-  }
-  tokens_.push_back(token);
 }
 
 void Lexer::LexString() {
@@ -274,48 +203,7 @@ void Lexer::LexString() {
   const std::string_view body = source_.substr(begin + 1, end - begin - 1);
   at_ = end + 1;
   if (!escapes) return Push(TokenKind::kString, begin, body);
-  std::string text;
-  for (size_t i = 0; i < body.size();) {
-    if (body[i] == '\\') {
-      AppendEscape(text, body, i, begin + 1 + i);
-    } else {
-      text += body[i++];
-    }
-  }
-  Push(TokenKind::kString, begin, texts_.emplace_back(std::move(text)));
-}
-
-// Python's escapes; an unknown one stays as it is written.
-void Lexer::AppendEscape(std::string& out, std::string_view body, size_t& i, size_t offset) {
-  static constexpr std::string_view kFrom = "\\'\"abfnrtv", kTo = "\\'\"\a\b\f\n\r\t\v";
-  const char c = body[i + 1];
-  i += 2;
-  if (c == '\n') return;
-  if (const size_t simple = kFrom.find(c); simple != std::string_view::npos) {
-    out += kTo[simple];
-    return;
-  }
-  const bool octal = c >= '0' && c <= '7';
-  size_t digits = c == 'x' ? 2 : c == 'u' ? 4 : c == 'U' ? 8 : 0;
-  if (octal) {
-    --i;
-    digits = std::min<size_t>(3, std::min(body.find_first_not_of("01234567", i), body.size()) - i);
-  }
-  if (digits == 0) {
-    out += '\\';
-    out += c;
-    return;
-  }
-  uint32_t code_point = 0;
-  const char* first = body.data() + i;
-  const char* last = first + std::min(digits, body.size() - i);
-  const auto [rest, error] = std::from_chars(first, last, code_point, octal ? 8 : 16);
-  const bool surrogate = code_point >= 0xD800 && code_point <= 0xDFFF;
-  if (error != std::errc() || rest != first + digits || code_point > 0x10FFFF || surrogate) {
-    RaiseAt(offset, "string has a bad \\{} escape", c);
-  }
-  AppendUtf8(out, code_point);
-  i += digits;
+  Push(TokenKind::kString, begin, texts_.emplace_back(Unescape(body, begin + 1)));
 }
 
 void Lexer::LexOperator() {

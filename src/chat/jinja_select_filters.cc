@@ -28,6 +28,7 @@ std::string_view NameIn(const Value& value, std::string_view function) {
 Value Map(Runtime& runtime, const Value& value, const Args& args) {
   const DepthGuard guard(runtime.depth);  // map can name map
   List* out = runtime.NewList(Sequence::kGenerator);
+  if (!IsTrue(value)) return Value(out);  // none too, and whatever the arguments are
   if (args.positional.empty()) {
     const Bound bound(args, "map", {"attribute", "default"}, 1);
     const Value fallback = bound.At(1);
@@ -50,6 +51,8 @@ Value Map(Runtime& runtime, const Value& value, const Args& args) {
 // kAttribute: the first argument names what is tested; kKeep: whether matches stay or go.
 template <bool kAttribute, bool kKeep>
 Value Select(Runtime& runtime, const Value& value, const Args& args) {
+  List* out = runtime.NewList(Sequence::kGenerator);
+  if (!IsTrue(value)) return Value(out);  // as Map
   const size_t first = kAttribute ? 1 : 0;
   const std::string_view function = kKeep ? "select" : "reject";
   if (args.positional.size() < first) Raise("{}attr: missing attribute name", function);
@@ -61,7 +64,6 @@ Value Select(Runtime& runtime, const Value& value, const Args& args) {
     if (test == nullptr) Raise("no test named {}", Quote(name));
     rest = ArgsFrom(args, first + 1);
   }
-  List* out = runtime.NewList(Sequence::kGenerator);
   for (const Value& item : Iterate(runtime, value)) {
     runtime.Charge(1);
     const Value tested = kAttribute ? GetPath(runtime, item, args.positional[0]) : item;
