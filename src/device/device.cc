@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "device/cl_error.h"
+#include "device/exit_guard.h"
 #include "device/memory_limit.h"
 #include "device/signals.h"
 
@@ -89,14 +90,23 @@ void Device::Init(const DeviceOptions& options) {
   counted_ = true;
 }
 
+// Nothing of the driver is called any more.
+void Device::Leak() {
+  for (ClKernel& kernel : retired_) static_cast<void>(kernel.release());
+  static_cast<void>(programs_.release());
+  static_cast<void>(pool_.release());
+  static_cast<void>(queue_.release());
+  static_cast<void>(context_.release());
+}
+
 Device::~Device() {
   if (Forked()) {  // the thread and the driver's workers are not in this process
     static_cast<void>(thread_.release());  // even its condition variable would wait for it
-    for (ClKernel& kernel : retired_) static_cast<void>(kernel.release());
-    static_cast<void>(programs_.release());
-    static_cast<void>(pool_.release());
-    static_cast<void>(queue_.release());
-    static_cast<void>(context_.release());
+    Leak();
+    return;
+  }
+  if (ProcessIsExiting()) {
+    Leak();
     return;
   }
   try {

@@ -36,6 +36,7 @@ struct DeviceOptions {
 
 // Closed when the last handle goes, be that a Device, Buffer, Kernel or BufferMapping; any thread
 // may drop it. Not usable in a forked child: calls fail there with STATE, and dropping it leaks.
+// Also dropping it from a static's destructor leaks: the driver may be gone by then.
 class Device : public std::enable_shared_from_this<Device> {
  public:
   static std::shared_ptr<Device> Open(const DeviceInfo& info, const DeviceOptions& options,
@@ -110,6 +111,7 @@ class Device : public std::enable_shared_from_this<Device> {
   Device(const DeviceInfo& info, std::shared_ptr<const Logger> logger);
   void Init(const DeviceOptions& options);
   void Close();
+  void Leak();
   bool Forked() const;
   void CheckProcess() const;  // STATE in a forked child
   void CheckThread(const char* call) const;

@@ -1,6 +1,7 @@
 // The commands of a Device: what runs on its submission thread.
 #include "device/cl_error.h"
 #include "device/device.h"
+#include "device/exit_guard.h"
 #include "device/signals.h"
 
 namespace inference {
@@ -110,6 +111,7 @@ void Device::Enqueue(const Kernel& kernel, const Range& range) {
     const SignalGuard guard;  // the driver may compile now, or while the command runs
     Submit(kernel, range);
     Finish();
+    WatchExit();
   } else {
     Submit(kernel, range);
   }

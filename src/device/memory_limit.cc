@@ -1,5 +1,7 @@
 #include "device/memory_limit.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <charconv>
 #include <fstream>
@@ -53,7 +55,15 @@ uint64_t CgroupMemoryLimit() {
 }
 
 uint64_t DefaultMemoryLimit(const DeviceInfo& info) {
-  return info.unified_memory ? std::min(info.memory_bytes, CgroupMemoryLimit()) : info.memory_bytes;
+  uint64_t bytes = info.memory_bytes;
+  if (info.type == DeviceType::kCpu) {
+    // PoCL reports a part of it where memory was plugged in later.
+    const long pages = ::sysconf(_SC_PHYS_PAGES), page_bytes = ::sysconf(_SC_PAGESIZE);
+    if (pages > 0 && page_bytes > 0) {
+      bytes = static_cast<uint64_t>(pages) * static_cast<uint64_t>(page_bytes);
+    }
+  }
+  return info.unified_memory ? std::min(bytes, CgroupMemoryLimit()) : bytes;
 }
 
 }  // namespace inference

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "device/cl_error.h"
+#include "device/exit_guard.h"
 #include "device/kernel_sources.h"
 #include "device/signals.h"
 
@@ -79,6 +80,7 @@ uint64_t ProgramCache::FromSource(const std::string& label, const std::string& s
   const SignalGuard guard;
   Program program = Load(label, key, options);
   if (!program.handle) program.handle = Build(label, source, options);
+  WatchExit();
   programs_.push_back(std::move(program));
   by_key_.emplace(std::move(key), programs_.size() - 1);
   return programs_.size() - 1;

@@ -133,6 +133,32 @@ TEST_F(HostProcessTest, OurThreadsTakeNoSignals) {
   EXPECT_EXIT(CheckMasks(folder_.path()), testing::ExitedWithCode(0), "threads, 0 open");
 }
 
+// A host that keeps its runtime in a static: the driver's compiler may be gone when that is
+// destroyed.
+void LeaveWithAnOpenDevice(const std::string& folder) {
+  static std::shared_ptr<Device> device;
+  std::atexit(
+      [] { device.reset(); });  // as early as a static's destructor: runs after the driver's
+  DeviceOptions options;
+  options.cache_dir = folder;
+  device = Device::Open(DefaultDeviceInfo(), options, std::make_shared<Logger>());
+  device->Run([] {
+    Kernel kernel =
+        device->GetKernelFromSource("set",
+                                    "__kernel void set(__global float* x) { x[0] = 1; }"
+                                    "__kernel void other(__global float* x) { x[0] = 2; }",
+                                    "");
+    kernel.SetArgs(device->Allocate(4));
+    device->Enqueue(kernel, {1, 1});
+    device->Finish();
+  });
+  std::exit(0);
+}
+
+TEST_F(HostProcessTest, ADeviceMayOutliveMain) {
+  EXPECT_EXIT(LeaveWithAnOpenDevice(folder_.path()), testing::ExitedWithCode(0), "^$");
+}
+
 TEST_F(HostProcessTest, AForkedChildIsRefused) {
   auto device = Open();
   Buffer buffer = device->Allocate(16);
