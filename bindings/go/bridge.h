@@ -1,4 +1,5 @@
-/* Calls whose callbacks end in Go. A cgo.Handle travels as the user pointer, which nobody follows. */
+/* Calls whose callbacks end in Go. A cgo.Handle travels as the user pointer, which nobody follows.
+ */
 #ifndef INFERENCE_GO_BRIDGE_H_
 #define INFERENCE_GO_BRIDGE_H_
 

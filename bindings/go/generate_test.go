@@ -22,15 +22,17 @@ func TestGenerateMatchesReference(t *testing.T) {
 		if !slices.Equal(ids, want.IDs) {
 			t.Errorf("%q: ids are %v, want %v", want.Prompt, ids, want.IDs)
 		}
-		if decoded, err := tokenizer.Decode(ids, inference.SkipSpecial); err != nil || decoded != text {
-			t.Errorf("%q: streamed %q, decoded %q (%v)", want.Prompt, text, decoded, err)
-		}
 		if result.Finish != inference.FinishLength || result.GeneratedTokens != uint64(len(ids)) {
 			t.Errorf("%q: finish %v after %d tokens, want length after %d",
 				want.Prompt, result.Finish, result.GeneratedTokens, len(ids))
 		}
 		if want := int(result.PromptTokens) + len(ids) - 1; session.Len() != want {
 			t.Errorf("session holds %d tokens, want %d", session.Len(), want)
+		}
+		// The tiny model has more rows than its tokenizer has tokens; those have no text.
+		known := slices.DeleteFunc(ids, func(id int32) bool { return int(id) >= tokenizer.VocabSize() })
+		if decoded, err := tokenizer.Decode(known, inference.SkipSpecial); err != nil || decoded != text {
+			t.Errorf("%q: streamed %q, decoded %q (%v)", want.Prompt, text, decoded, err)
 		}
 	}
 }

@@ -15,7 +15,10 @@ fn text_matches_the_reference() {
     let (ids, text) = answer(&mut session, PROMPT, &greedy(GREEDY.len()));
     assert_eq!(ids, GREEDY);
     let tokenizer = tiny_model().tokenizer().unwrap();
-    assert_eq!(text, tokenizer.decode(&ids, TextFlags::SKIP_SPECIAL).unwrap());
+    // The tiny model has more rows than its tokenizer has tokens; those have no text.
+    let mut known = ids;
+    known.retain(|&id| (id as usize) < tokenizer.vocab_size());
+    assert_eq!(text, tokenizer.decode(&known, TextFlags::SKIP_SPECIAL).unwrap());
     let held = [PROMPT_IDS, &GREEDY[..GREEDY.len() - 1]].concat();
     assert_eq!(session.tokens().unwrap(), held);
 }
@@ -60,7 +63,7 @@ fn events_tell_of_the_prompt_and_the_outcome() {
     while let Some(event) = generation.next_event() {
         match event.unwrap() {
             Event::Prefill { done, total, .. } => prefill = (done, total),
-            Event::Token(_) => tokens += 1,
+            Event::Token(token) => tokens += (token.id >= 0) as usize, // not the text left at the end
             _ => {}
         }
     }

@@ -36,7 +36,7 @@ fn devices_are_described() {
 fn the_model_is_described() {
     let info = tiny_model().info().unwrap();
     assert_eq!((info.architecture.as_str(), info.format.as_str()), ("llama", "safetensors"));
-    assert_eq!(info.vocab_size, tiny_model().tokenizer().unwrap().vocab_size());
+    assert!(info.vocab_size >= tiny_model().tokenizer().unwrap().vocab_size());
 }
 
 #[test]
