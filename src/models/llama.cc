@@ -76,7 +76,8 @@ Tensor Llama::Forward(Recording& recording, const StepBuffer& step, const KvCach
 }
 
 // The frequencies, stretched by the config or by a table of divisors in the checkpoint.
-std::vector<float> Frequencies(const LlamaConfig& config, WeightLoader& loader) {
+std::vector<float> Frequencies(const LlamaConfig& config, const std::string& path,
+                               WeightLoader& loader) {
   constexpr const char* kFactors = "rope_freqs.weight";  // GGUF
   const int64_t head_dim = config.dims.head_dim;
   std::vector<float> inv_freq = RopeFrequencies(head_dim, config.rope.theta, config.rope.scaling);
@@ -84,7 +85,8 @@ std::vector<float> Frequencies(const LlamaConfig& config, WeightLoader& loader) 
   const std::vector<float> factors = loader.HostVector(kFactors, head_dim / 2);
   for (size_t i = 0; i < inv_freq.size(); ++i) {
     Require(std::isfinite(factors[i]) && factors[i] > 0.0f, Status::kFormat,
-            "tensor {}: value {} is {}, expected a positive number", kFactors, i, factors[i]);
+            "{}: tensor {}: value {} is {}, expected a positive number", path, kFactors, i,
+            factors[i]);
     inv_freq[i] /= factors[i];
   }
   return inv_freq;
@@ -102,7 +104,7 @@ Llama::Llama(const Checkpoint& checkpoint, const std::shared_ptr<Device>& device
   WeightLoader loader(checkpoint, device, hooks);
 
   embed_tokens_ = loader.Embedding(names.embed_tokens(), d.vocab_size, D);
-  const RopeTable rope{loader.Upload(Frequencies(config_, loader))};
+  const RopeTable rope{loader.Upload(Frequencies(config_, checkpoint.path, loader))};
   for (int64_t i = 0; i < d.num_layers; ++i) {
     const auto name = [&](std::string_view module) { return names.Layer(i, module); };
     Block block;

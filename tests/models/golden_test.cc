@@ -82,6 +82,38 @@ TEST_P(GoldenTest, LastLogitsAreTheLastRowOfAll) {
       std::equal(last.begin(), last.end(), all.end() - network_->dims().vocab_size, all.end()));
 }
 
+TEST_P(GoldenTest, KernelsOfOtherDevicesAgree) {
+  const Ids& ids = golden_.prompts.back().ids;
+  const std::vector<float> want = ReadTensor(golden_.logits, golden_.prompts.back().name);
+  for (const size_t chunk : {ids.size(), size_t{1}}) {
+    const Difference worst = Compare(AllLogits(*network_, ids, chunk, KernelFamily::kGpu), want);
+    EXPECT_LE(worst.difference, kTolerance * worst.size) << "chunks of " << chunk;
+  }
+}
+
+TEST_P(GoldenTest, ASequenceCutBackGoesOnWithTheSameBits) {
+  const Ids& ids = golden_.prompts.back().ids;
+  const auto T = static_cast<int64_t>(ids.size());
+  const std::vector<float> want = AllLogits(*network_, ids, ids.size());
+  ModelRunner runner(*network_, T, /*max_chunk=*/7);
+  const auto run_from = [&](int64_t first) {
+    runner.CutTo(first);
+    for (auto at = static_cast<size_t>(first); at < ids.size(); at += 7) {
+      const size_t count = std::min<size_t>(7, ids.size() - at);
+      const std::vector<float> got = runner.Run(std::span(ids).subspan(at, count), LogitsOf::kAll);
+      const size_t V = got.size() / count;
+      ASSERT_TRUE(
+          std::equal(got.begin(), got.end(), want.begin() + static_cast<std::ptrdiff_t>(at * V)))
+          << "from " << first << ", at " << at;
+    }
+  };
+  run_from(0);
+  const int64_t oldest = runner.cache().OldestRestorable(T);
+  EXPECT_EQ(oldest > 0, network_->dims().architecture == "gemma3");  // rings of 64, turned twice
+  run_from(oldest);
+  run_from(T - 3);
+}
+
 INSTANTIATE_TEST_SUITE_P(Tiny, GoldenTest,
                          testing::Values("llama-gqa", "llama-rope-llama3", "llama-mha-headdim",
                                          "gemma3-text", "gemma3-scaled"),

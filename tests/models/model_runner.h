@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,8 +26,11 @@ inline std::unique_ptr<CausalLm> LoadTestModel(const std::string& path) {
 // One sequence over a network.
 class ModelRunner {
  public:
-  ModelRunner(const CausalLm& network, int64_t max_length, int64_t max_chunk)
+  // `family`: nothing = the device's own.
+  ModelRunner(const CausalLm& network, int64_t max_length, int64_t max_chunk,
+              std::optional<KernelFamily> family = {})
       : network_(&network),
+        family_(family),
         cache_(TestDevice(), network.cache_specs(), max_length, max_chunk),
         step_(*TestDevice(), max_chunk) {}
 
@@ -37,7 +41,8 @@ class ModelRunner {
         static_cast<size_t>((which == LogitsOf::kAll ? T : 1) * network_->dims().vocab_size));
     TestDevice()->Run([&] {
       if (cache_.Reserve(length_ + T) || T != recorded_T_ || which != recorded_which_) {
-        recording_ = std::make_unique<Recording>(TestDevice());
+        recording_ = family_ ? std::make_unique<Recording>(TestDevice(), *family_)
+                             : std::make_unique<Recording>(TestDevice());
         logits_ = network_->Forward(*recording_, step_, cache_, T, which);
         recorded_T_ = T;
         recorded_which_ = which;
@@ -55,6 +60,7 @@ class ModelRunner {
 
  private:
   const CausalLm* network_;
+  std::optional<KernelFamily> family_;
   KvCache cache_;
   StepBuffer step_;
   int64_t length_ = 0, recorded_T_ = 0;
@@ -64,9 +70,11 @@ class ModelRunner {
 };
 
 // Logits of every position, [T, V], with at most `chunk` tokens a step.
-inline std::vector<float> AllLogits(const CausalLm& network, const Ids& ids, size_t chunk) {
+inline std::vector<float> AllLogits(const CausalLm& network, const Ids& ids, size_t chunk,
+                                    std::optional<KernelFamily> family = {}) {
   chunk = std::min(chunk, ids.size());
-  ModelRunner runner(network, static_cast<int64_t>(ids.size()), static_cast<int64_t>(chunk));
+  ModelRunner runner(network, static_cast<int64_t>(ids.size()), static_cast<int64_t>(chunk),
+                     family);
   std::vector<float> out;
   for (size_t at = 0; at < ids.size(); at += chunk) {
     const auto piece = std::span(ids).subspan(at, std::min(chunk, ids.size() - at));
