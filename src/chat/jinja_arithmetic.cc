@@ -3,6 +3,7 @@
 #include "chat/jinja_fault.h"
 #include "chat/jinja_format.h"
 #include "chat/jinja_ops.h"
+#include "chat/jinja_text.h"
 
 namespace inference::jinja {
 
@@ -114,6 +115,18 @@ Value Repeat(Runtime& runtime, const Value& value, int64_t times) {
   return Value(out);
 }
 
+Value Concatenate(Runtime& runtime, const Value& left, const Value& right) {
+  const bool markup = left.IsMarkup() || right.IsMarkup();
+  const auto part = [&](const Value& value) {
+    return markup && !value.IsMarkup() ? runtime.Keep(EscapeHtml(value.text())) : value.text();
+  };
+  const std::string_view first = part(left), second = part(right);
+  std::string out;
+  out.reserve(first.size() + second.size());
+  out.append(first).append(second);
+  return markup ? Value(Markup{runtime.Keep(std::move(out))}) : runtime.Text(std::move(out));
+}
+
 bool IsPlainSequence(const Value& value) {
   return value.kind() == Kind::kList &&
          (value.list()->sequence == Sequence::kList || value.list()->sequence == Sequence::kTuple);
@@ -134,12 +147,7 @@ Value Arithmetic(Runtime& runtime, Op op, const Value& left, const Value& right)
     return FloatArithmetic(op, left.number(), right.number());
   }
   if (op == Op::kAdd) {
-    if (left.IsString() && right.IsString()) {
-      std::string out;
-      out.reserve(left.text().size() + right.text().size());
-      out.append(left.text()).append(right.text());
-      return runtime.Text(std::move(out));
-    }
+    if (left.IsString() && right.IsString()) return Concatenate(runtime, left, right);
     if (left.IsString()) {
       Raise("can only concatenate str (not \"{}\") to str", TypeName(right));
     }

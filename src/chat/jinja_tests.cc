@@ -63,7 +63,7 @@ bool IsCallable(const Value& v) {
   }
 }
 
-bool IsEscaped(const Value&) { return false; }
+bool IsEscaped(const Value& v) { return v.IsMarkup(); }
 
 template <int64_t kRest>
 bool HasParity(Runtime& runtime, const Value& value, const Args& args) {

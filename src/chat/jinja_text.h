@@ -31,6 +31,8 @@ std::string TitleMethod(std::string_view text);  // str.title(): after anything 
 std::string TitleFilter(std::string_view text);  // Jinja's: after space and - ( { [ <
 std::string SwapCase(std::string_view text);
 
+std::string EscapeHtml(std::string_view text);  // & < > ' "
+
 enum class CharClass : uint8_t { kAlpha, kDigit, kAlnum, kSpace };
 bool AllAre(std::string_view text, CharClass wanted);  // false for empty text
 bool IsLowerText(std::string_view text);               // some cased letter, and none upper

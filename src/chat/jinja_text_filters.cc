@@ -24,7 +24,7 @@ Value Converted(Runtime& runtime, const Value& value, const Args& args) {
 
 Value String(Runtime& runtime, const Value& value, const Args& args) {
   Bound(args, "string", {});
-  return Value(Str(runtime, value));
+  return value.IsString() ? value : Value(Str(runtime, value));
 }
 
 // The method of the same name, on the printed value.
@@ -52,31 +52,20 @@ Value Center(Runtime& runtime, const Value& value, const Args& args) {
   return CallMethod(runtime, value, "center", width);
 }
 
+Value Safe(Runtime& runtime, const Value& value, const Args& args) {
+  Bound(args, "safe", {});
+  return Value(Markup{Str(runtime, value)});
+}
+
 Value Escape(Runtime& runtime, const Value& value, const Args& args) {
   Bound(args, "escape", {});
-  std::string out;
-  for (const char c : Str(runtime, value)) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      case '"':
-        out += "&#34;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return runtime.Text(std::move(out));
+  if (value.IsMarkup()) return value;
+  return Value(Markup{runtime.Keep(EscapeHtml(Str(runtime, value)))});
+}
+
+Value ForceEscape(Runtime& runtime, const Value& value, const Args& args) {
+  Bound(args, "forceescape", {});
+  return Value(Markup{runtime.Keep(EscapeHtml(Str(runtime, value)))});
 }
 
 Value Format(Runtime& runtime, const Value& value, const Args& args) {
@@ -177,7 +166,7 @@ constexpr FilterInfo kTextFilters[] = {
     {"trim", Trim},
     {"tojson", ToJsonFilter},
     {"string", String},
-    {"safe", String},
+    {"safe", Safe},
     {"upper", Converted<Upper>},
     {"lower", Converted<Lower>},
     {"capitalize", Converted<Capitalize>},
@@ -190,7 +179,7 @@ constexpr FilterInfo kTextFilters[] = {
     {"format", Format},
     {"escape", Escape},
     {"e", Escape},
-    {"forceescape", Escape},
+    {"forceescape", ForceEscape},
 };
 
 }  // namespace

@@ -21,6 +21,12 @@ struct Undefined {
   std::string_view message;  // raised by any use but printing, testing and iterating
 };
 
+// What the filters safe and escape give: a string that escapes plain strings added to it. Templates
+// are not HTML, but transformers leaves this on.
+struct Markup {
+  std::string_view text;
+};
+
 struct List;
 struct Dict;
 struct Space;
@@ -45,19 +51,22 @@ enum class Kind : uint8_t {
   kMethod,
 };
 
+template <typename T>
+concept HeldType = std::same_as<T, bool> || std::same_as<T, int64_t> || std::same_as<T, double> ||
+    std::same_as<T, std::string_view> || std::same_as<T, Markup> || std::same_as<T, Undefined> ||
+    std::same_as<T, List*> || std::same_as<T, Dict*> || std::same_as<T, Space*> ||
+    std::same_as<T, Macro*> || std::same_as<T, Loop*> || std::same_as<T, const Builtin*> ||
+    std::same_as<T, const Method*>;
+
 class Value {
  public:
   Value() = default;  // none
   // One constructor for each type held, and no conversion on the way: no pointer becomes a bool.
-  template <typename T>
-  requires(std::same_as<T, bool> || std::same_as<T, int64_t> || std::same_as<T, double> ||
-           std::same_as<T, std::string_view> || std::same_as<T, Undefined> ||
-           std::same_as<T, List*> || std::same_as<T, Dict*> || std::same_as<T, Space*> ||
-           std::same_as<T, Macro*> || std::same_as<T, Loop*> || std::same_as<T, const Builtin*> ||
-           std::same_as<T, const Method*>) Value(T value)
-      : storage_(value) {}  // NOLINT(google-explicit-constructor)
+  template <HeldType T>
+  Value(T value) : storage_(value) {}  // NOLINT(google-explicit-constructor)
 
-  Kind kind() const { return static_cast<Kind>(storage_.index()); }
+  Kind kind() const { return IsMarkup() ? Kind::kString : static_cast<Kind>(storage_.index()); }
+  bool IsMarkup() const { return std::holds_alternative<Markup>(storage_); }
   bool IsNone() const { return kind() == Kind::kNone; }
   bool IsUndefined() const { return kind() == Kind::kUndefined; }
   bool IsString() const { return kind() == Kind::kString; }
@@ -74,13 +83,15 @@ class Value {
   double number() const {
     return kind() == Kind::kFloat ? Get<double>() : static_cast<double>(integer());
   }
-  std::string_view text() const { return Get<std::string_view>(); }
+  std::string_view text() const {
+    return IsMarkup() ? Get<Markup>().text : Get<std::string_view>();
+  }
   List* list() const { return Get<List*>(); }
   Dict* dict() const { return Get<Dict*>(); }
 
  private:
   std::variant<std::monostate, Undefined, bool, int64_t, double, std::string_view, List*, Dict*,
-               Space*, Macro*, Loop*, const Builtin*, const Method*>
+               Space*, Macro*, Loop*, const Builtin*, const Method*, Markup>
       storage_;
 };
 

@@ -213,6 +213,7 @@ SNIPPETS = r"""
 {{ s | replace('l', 'L') }} {{ s | replace('l', 'L', 2) }} {{ 121 | replace(1, 3) }} {{ 'a' | replace('a', none) }}
 {{ 'a\nb\n\nc' | indent }}| {{ 'a\nb' | indent(2, true) }}| {{ 'a\n\nb' | indent(width=1, blank=true) }}| {{ 'a\nb' | indent('> ') }}
 {{ 'hello big world out there' | truncate(10) }} {{ 'hello big world out there' | truncate(10, true) }} {{ 'hello big' | truncate(5) }} {{ 'hello big world' | truncate(8, false, '!', 0) }} {{ 'a b_c 12, é' | wordcount }} {{ 'ab' | center(6) }}|
+{{ '<i>' | safe + '<b>' }} {{ '<b>' + '<i>' | safe ~ '<u>' }} {{ '<b>' | e + '&' }} {{ '<' | e | e }} {{ '<' | e | forceescape }} {{ '<' | safe is escaped }} {{ ('<' | safe) == '<' }} {{ ['<' | safe, '<'] | join('&') }} {{ none | select('nope') | list }} {{ none | map('nope') | list }} {{ missing | selectattr('x', 'y') | list }}
 {{ '<a href="x">\'&' | e }} {{ '<b>' | safe }} {{ '<b>' }}
 {{ d | tojson }}
 {{ d | tojson(indent=2) }}
