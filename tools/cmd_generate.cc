@@ -48,8 +48,7 @@ class TokenLines {
       return;
     }
     Flush();
-    Call(inf_token_bytes, tokenizer_.get(), event.token, bytes_.out());
-    const bool open = text.empty() || LeavesCodePointOpen(bytes_.view());
+    const bool open = text.empty() || LeavesOpen(event.token);
     waiting_ = Line{std::move(text), event.token};
     if (!open) Flush();
   }
@@ -64,6 +63,14 @@ class TokenLines {
     std::string text;
     inf_token id;
   };
+
+  bool LeavesOpen(inf_token id) {
+    // A model may have more rows than its tokenizer has tokens: such an id has no text.
+    if (static_cast<uint32_t>(id) >= inf_vocab_size(tokenizer_.get())) return false;
+    Call(inf_token_bytes, tokenizer_.get(), id, bytes_.out());
+    return LeavesCodePointOpen(bytes_.view());
+  }
+
   const Tokenizer& tokenizer_;
   TextOutput bytes_;
   std::optional<Line> waiting_;

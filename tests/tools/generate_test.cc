@@ -17,7 +17,7 @@ using ::testing::StartsWith;
 Json CheckedIds(const Outcome& outcome, std::string* text = nullptr) {
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   std::vector<Json> lines = outcome.lines();
-  if (lines.empty()) return nullptr;
+  if (lines.empty() || outcome.exit_code != 0) return nullptr;
   const Json done = lines.back();
   lines.pop_back();
   Json ids = Json::array();
@@ -37,6 +37,17 @@ Json CheckedIds(const Outcome& outcome, std::string* text = nullptr) {
   return ids;
 }
 
+// The text of ids; those that only the model has, and not its tokenizer, have none.
+std::string Decoded(const Json& ids) {
+  Json known = Json::array();
+  for (const Json& id : ids) {
+    if (id < 485) known.push_back(id);
+  }
+  return Inference({"tokenize", "--tokenizer", TinyModel(), "--decode"}, known.dump())
+      .lines()
+      .at(0)["text"];
+}
+
 TEST(Generate, GoldenIdsAndText) {
   const Json golden = Golden();
   for (size_t i = 0; i < golden["generate"].size(); ++i) {
@@ -46,11 +57,9 @@ TEST(Generate, GoldenIdsAndText) {
         Inference({"generate", "--model", TinyModel(), "--prompt", golden["generate"][i]["prompt"],
                    "--max-tokens", std::to_string(want.size()), "--ignore-eos", "--json"});
     EXPECT_EQ(CheckedIds(outcome, &text), want);
-    EXPECT_EQ(outcome.lines().back()["finish"], "length");
+    EXPECT_EQ(outcome.last()["finish"], "length");
     // The streamed text is the decoded text, whatever was cut off within a character.
-    const Outcome decoded =
-        Inference({"tokenize", "--tokenizer", TinyModel(), "--decode"}, want.dump());
-    EXPECT_EQ(text, decoded.lines().at(0)["text"]);
+    EXPECT_EQ(text, Decoded(want));
   }
 }
 
@@ -63,9 +72,7 @@ TEST(Generate, EveryCutOffCharacterBelongsToTheLastLine) {
                &text);
     Json ids = Json::array();
     for (size_t i = 0; i < n; ++i) ids.push_back(want[i]);
-    const Outcome decoded =
-        Inference({"tokenize", "--tokenizer", TinyModel(), "--decode"}, ids.dump());
-    EXPECT_EQ(text, decoded.lines().at(0)["text"]) << n;
+    EXPECT_EQ(text, Decoded(ids)) << n;
   }
 }
 
@@ -107,7 +114,7 @@ TEST(Generate, MessagesFromAFile) {
     const Outcome outcome = Inference({"generate", "--model", TinyModel(), "--messages", path,
                                        "--max-tokens", "4", "--json", "--ignore-eos"});
     CheckedIds(outcome);
-    return outcome.lines().back()["metrics"]["prompt_tokens"];
+    return outcome.last()["metrics"]["prompt_tokens"];
   };
   EXPECT_EQ(generate(chat["messages"]), chat["ids"].size());
   EXPECT_EQ(generate({{"messages", chat["messages"]}, {"tools", nullptr}}), chat["ids"].size());
@@ -146,7 +153,7 @@ TEST(Generate, AFullContextIsAResult) {
       Inference({"generate", "--model", TinyModel(), "--ids", "480,350", "--n-ctx", "8",
                  "--max-tokens", "100", "--ignore-eos", "--json"});
   CheckedIds(outcome);
-  EXPECT_EQ(outcome.lines().back()["finish"], "context_full");
+  EXPECT_EQ(outcome.last()["finish"], "context_full");
 }
 
 TEST(Chat, AnswersLinesAndCommands) {
@@ -166,13 +173,15 @@ TEST(Chat, InterruptStopsTheAnswerAndNotTheProgram) {
   chat.Write("Hello\n");
   EXPECT_NE(chat.ReadSome(), "");
   chat.Signal(SIGINT);
+  chat.Write("/reset\nHello\n");
+  EXPECT_NE(chat.ReadSome(), "");
   chat.Write("/quit\n");
   EXPECT_EQ(chat.Finish(), 0);
 }
 
 TEST(Generate, InterruptEndsItWithItsMetrics) {
   Conversation generate({"generate", "--model", TinyModel(), "--ids", "480,350", "--ignore-eos",
-                         "--max-tokens", "100000", "--n-ctx", "100000", "--json"});
+                         "--max-tokens", "100000", "--json"});
   std::string out = generate.ReadSome();
   generate.Signal(SIGINT);
   for (std::string more; !(more = generate.ReadSome()).empty();) out += more;
@@ -181,14 +190,14 @@ TEST(Generate, InterruptEndsItWithItsMetrics) {
   outcome.exit_code = 0;
   outcome.out = out;
   CheckedIds(outcome);
-  EXPECT_EQ(outcome.lines().back()["finish"], "cancelled");
+  EXPECT_EQ(outcome.last()["finish"], "cancelled");
 }
 
 TEST(Bench, ReportsEveryMeasure) {
   const Outcome outcome = Inference({"bench", "--model", TinyModel(), "--prompt-tokens", "16",
                                      "--gen-tokens", "4", "--repetitions", "1", "--json"});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
-  const Json bench = outcome.lines().at(0);
+  const Json bench = outcome.last();
   for (const char* key : {"prefill_tok_s", "decode_tok_s", "load_s", "first_token_s", "read_gb_s",
                           "decode_bytes_per_token", "share_of_read_bandwidth", "peak_rss_mb"}) {
     EXPECT_GT(bench[key], 0) << key;
@@ -198,7 +207,7 @@ TEST(Bench, ReportsEveryMeasure) {
 TEST(Info, DescribesTheModel) {
   const Outcome outcome = Inference({"info", "--model", TinyModel(), "--json"});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
-  const Json info = outcome.lines().at(0);
+  const Json info = outcome.last();
   EXPECT_EQ(info["architecture"], "llama");
   EXPECT_EQ(info["format"], "safetensors");
   EXPECT_EQ(info["path"], TinyModel());

@@ -68,6 +68,11 @@ std::vector<Json> Outcome::lines() const {
   return parsed;
 }
 
+Json Outcome::last() const {
+  const std::vector<Json> all = lines();
+  return all.empty() ? Json() : all.back();
+}
+
 Outcome Inference(const std::vector<std::string>& arguments, const std::string& input) {
   MemoryFile in, out, err;
   in.Write(input);
@@ -79,9 +84,11 @@ Outcome Inference(const std::vector<std::string>& arguments, const std::string& 
 }
 
 Conversation::Conversation(const std::vector<std::string>& arguments) {
+  signal(SIGPIPE, SIG_IGN);  // a program that ended early fails the test and not the tests
   int to[2], from[2];
   EXPECT_EQ(pipe2(to, O_CLOEXEC), 0);
   EXPECT_EQ(pipe2(from, O_CLOEXEC), 0);
+  EXPECT_GE(fcntl(from[1], F_SETPIPE_SZ, 4096), 0);
   const MemoryFile err;
   process_ = Spawn(arguments, to[0], from[1], err.fd());
   close(to[0]);

@@ -13,12 +13,14 @@ struct Outcome {
   int exit_code = -1;  // -1 where a signal ended it
   std::string out, err;
   std::vector<Json> lines() const;  // of out
+  Json last() const;                // the last of them; null where there is none
 };
 
 // Runs the program to its end. stdout and stderr are files, so no colours and no progress bars.
 Outcome Inference(const std::vector<std::string>& arguments, const std::string& input = "");
 
-// A program that is talked to while it runs.
+// A program that is talked to while it runs. It is held up after a page of output that nobody
+// reads.
 class Conversation {
  public:
   explicit Conversation(const std::vector<std::string>& arguments);
