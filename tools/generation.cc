@@ -34,6 +34,18 @@ void Set(const Config& config, std::string_view key, int64_t value) {
   Call(inf_config_set_i64, config.get(), key.data(), key.size(), value);
 }
 
+Gen Start(const Session& session, const Request& request) {
+  Gen gen;
+  try {
+    Call(inf_gen_start, session.get(), request.get(), gen.out());
+  } catch (const ApiError& error) {
+    if (error.status() != INF_E_STATE) throw;  // STATE: a chat without a template
+    throw ApiError(INF_E_STATE, fmt::format("{}; --template sets one: gemma, chatml, llama3, plain",
+                                            error.what()));
+  }
+  return gen;
+}
+
 }  // namespace
 
 Runtime NewRuntime(bool verbose) {
@@ -98,8 +110,7 @@ Request NewRequest(const SamplingOptions& options, inf_cancel* cancel) {
 inf_result RunRequest(const Session& session, const Request& request,
                       const std::function<void(const inf_event&)>& on_token) {
   Progress progress("reading the prompt");
-  Gen gen;
-  Call(inf_gen_start, session.get(), request.get(), gen.out());
+  const Gen gen = Start(session, request);
   try {
     const inf_event* event = nullptr;
     while (Call(inf_gen_next, gen.get(), &event) != INF_DONE) {
