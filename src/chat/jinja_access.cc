@@ -121,9 +121,7 @@ Value GetSlice(Runtime& runtime, const Value& value, const Value& start, const V
                                               (value.list()->sequence == Sequence::kList ||
                                                value.list()->sequence == Sequence::kTuple ||
                                                value.list()->sequence == Sequence::kRange));
-  if (!sliceable) {
-    return runtime.UndefinedWith(fmt::format("{} has no slices", ObjectName(value)));
-  }
+  if (!sliceable) Raise("'{}' object has no slices", TypeName(value));
   const int64_t size = LengthOf(value);
   const int64_t stride = Bound(step, 1, 0, INT64_MIN, INT64_MAX);
   if (stride == 0) Raise("slice step cannot be zero");

@@ -56,7 +56,7 @@ bool Order(Runtime& runtime, Op op, const Value& a, const Value& b) {
   const std::vector<Value>&x = a.list()->items, &y = b.list()->items;
   for (size_t i = 0; i < x.size() && i < y.size(); ++i) {
     if (Equals(runtime, x[i], y[i])) continue;
-    if (x[i].kind() == Kind::kList) Raise("nested sequences are not ordered");
+    const DepthGuard guard(runtime.depth);
     return Order(runtime, op, x[i], y[i]);
   }
   return Ordered(op, x.size(), y.size());

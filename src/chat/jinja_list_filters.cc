@@ -87,32 +87,35 @@ Value Items(Runtime& runtime, const Value& value, const Args& args) {
   return Value(out);
 }
 
-// What sorting and uniqueness compare: the attributes, with case folded away unless it counts.
-Value SortKey(Runtime& runtime, const Value& item, const Value& attribute, bool case_sensitive) {
-  const auto fold = [&](const Value& value) {
-    return value.IsString() && !case_sensitive ? runtime.Text(Lower(value.text())) : value;
-  };
-  if (attribute.IsNone()) return fold(item);
-  if (!attribute.IsString() || attribute.text().find(',') == std::string_view::npos) {
-    return fold(GetPath(runtime, item, attribute));
-  }
+// What sorting and uniqueness compare: the attribute, with case folded away unless it counts.
+Value KeyOf(Runtime& runtime, const Value& item, const Value& attribute, bool case_sensitive) {
+  const Value key = attribute.IsNone() ? item : GetPath(runtime, item, attribute);
+  return key.IsString() && !case_sensitive ? runtime.Text(Lower(key.text())) : key;
+}
+
+// The same for each of the attributes in "a,b", as a tuple.
+Value KeysOf(Runtime& runtime, const Value& item, const Value& attributes, bool case_sensitive) {
   List* keys = runtime.NewList(Sequence::kTuple);
-  std::string_view rest = attribute.text();
-  while (true) {
-    const size_t comma = rest.find(',');
-    runtime.Append(keys, fold(GetPath(runtime, item, Value(rest.substr(0, comma)))));
-    if (comma == rest.npos) return Value(keys);
+  if (!attributes.IsString()) {
+    runtime.Append(keys, KeyOf(runtime, item, attributes, case_sensitive));
+    return Value(keys);
+  }
+  for (std::string_view rest = attributes.text();;) {
+    const size_t comma = std::min(rest.find(','), rest.size());
+    runtime.Append(keys, KeyOf(runtime, item, Value(rest.substr(0, comma)), case_sensitive));
+    if (comma == rest.size()) return Value(keys);
     rest.remove_prefix(comma + 1);
   }
 }
 
 using Keyed = std::vector<std::pair<Value, Value>>;  // sort key, item
 
-Keyed WithKeys(Runtime& runtime, const Value& value, const Value& attribute, bool case_sensitive) {
+Keyed WithKeys(Runtime& runtime, const Value& value, const Value& attribute, bool case_sensitive,
+               decltype(KeyOf)& key_of = KeyOf) {
   Keyed keyed;
   for (const Value& item : Iterate(runtime, value)) {
     runtime.Charge(1);
-    keyed.emplace_back(SortKey(runtime, item, attribute, case_sensitive), item);
+    keyed.emplace_back(key_of(runtime, item, attribute, case_sensitive), item);
   }
   return keyed;
 }
@@ -126,7 +129,7 @@ void StableSort(Runtime& runtime, Keyed& keyed, bool reverse) {
 
 Value Sort(Runtime& runtime, const Value& value, const Args& args) {
   const Bound bound(args, "sort", {"reverse", "case_sensitive", "attribute"});
-  Keyed keyed = WithKeys(runtime, value, bound.At(2), bound.Flag(1, false));
+  Keyed keyed = WithKeys(runtime, value, bound.At(2), bound.Flag(1, false), KeysOf);
   StableSort(runtime, keyed, bound.Flag(0, false));
   List* out = runtime.NewList();
   for (const auto& [key, item] : keyed) runtime.Append(out, item);

@@ -39,8 +39,9 @@ size_t FloatEnd(std::string_view source, size_t at) {
 }
 
 int BaseOf(std::string_view text) {
-  if (text.size() < 2 || text[0] != '0') return 10;
-  const char mark = static_cast<char>(text[1] | 0x20);
+  if (text.size() < 3 || text[0] != '0') return 10;
+  const bool digit = std::string_view("0123456789abcdefABCDEF_").find(text[2]) != text.npos;
+  const char mark = digit ? static_cast<char>(text[1] | 0x20) : '\0';
   return mark == 'x' ? 16 : mark == 'o' ? 8 : mark == 'b' ? 2 : 10;
 }
 

@@ -194,6 +194,10 @@ SNIPPETS = r"""
 {{ s | list }} {{ d | list }} {{ (1, 2) | list }} {{ range(2) | list }}
 {{ l | reverse | list }} {{ s | reverse }} {{ [3, 1, 2] | sort }} {{ ['b', 'A', 'c'] | sort }} {{ ['b', 'A', 'c'] | sort(case_sensitive=true) }} {{ [1, 3, 2] | sort(reverse=true) }} {{ people | sort(attribute='age') | map(attribute='name') | list }} {{ people | sort(attribute='age,name') | map(attribute='name') | list }} {{ people | sort(reverse=true, attribute='name') | map(attribute='name') | list }}
 {{ [1, 'a'] | sort }}
+{{ [[2], [1, [3]], [1, [2]]] | sort }} {{ people | sort(attribute=1) | map(attribute='name') | list }} {{ [[[1]], [[0]]] | max }}
+{{ d[1:] }}
+{{ t[:1] }}
+{{ 0or 'x' }} {{ 1if t else 2 }}
 {{ d | dictsort | length }} {{ {'b': 1, 'A': 2} | dictsort }} {{ {'b': 1, 'a': 2} | dictsort(by='value') }} {{ {'b': 1, 'a': 2} | dictsort(reverse=true) }}
 {{ [1, 2, 1, 3, 2] | unique | list }} {{ ['a', 'A', 'b'] | unique | list }} {{ people | unique(attribute='age') | map(attribute='name') | list }}
 {{ l | min }} {{ l | max }} {{ l | sum }} {{ people | sum(attribute='age') }} {{ el | min }}| {{ ['b', 'A'] | min }} {{ people | max(attribute='age') }} {{ [[1], [2]] | sum(start=[]) }}
