@@ -102,7 +102,8 @@ def table(arguments, machine, ours, peer):
         f"{machine['threads']} threads; medians of {arguments.runs} runs each, in turn.",
         f"{machine['cpu']}, {machine['cores']} cores; {machine['opencl_device']}, "
         f"{machine['opencl_driver']}; {machine['library'].get('compiler', 'compiler unknown')}; "
-        f"llama-cpp-python {machine['llama_cpp_python']}.",
+        f"llama-cpp-python {machine['llama_cpp_python']}; load average before: "
+        f"{machine['load_average']}.",
         "",
         "| | ours | llama.cpp | ours is better by |",
         "|---|---|---|---|",
@@ -121,6 +122,9 @@ def table(arguments, machine, ours, peer):
 def main():
     arguments = parse_arguments()
     load_average = round(os.getloadavg()[0], 2)  # of others: high means that the times mean little
+    if load_average > 0.3:
+        print(f"warning: other programs are running (load average {load_average}): the times mean "
+              "little", file=sys.stderr)
     info = run_json([arguments.program, "info", "--model", arguments.model, "--json"])
     ids = prompt_ids(arguments.prompt_tokens, info["vocab_size"])
     ours, peer = [], []
