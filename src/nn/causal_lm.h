@@ -25,9 +25,10 @@ struct ModelDims {
 
 struct WeightStats {
   uint64_t parameters = 0;
-  uint64_t bytes = 0;                   // resident on the device
-  uint64_t decode_bytes_per_token = 0;  // read for one token of one row: all but unused embedding rows
-  DType main_dtype = DType::kF32;       // of most of the block weights
+  uint64_t bytes = 0;  // resident on the device
+  uint64_t decode_bytes_per_token =
+      0;                           // read for one token of one row: all but unused embedding rows
+  DType main_dtype = DType::kF32;  // of most of the block weights
 };
 
 enum class LogitsOf { kLast, kAll };
