@@ -7,7 +7,7 @@ namespace inference::jinja {
 
 Bound::Bound(const Args& args, std::string_view function,
              std::initializer_list<std::string_view> names, size_t required)
-    : function_(function), names_(names), values_(names.size()) {
+    : function_(function), required_(required), names_(names), values_(names.size()) {
   if (args.positional.size() > names.size()) {
     Raise("{}: {} arguments, wanted at most {}", function, args.positional.size(), names.size());
   }
@@ -31,7 +31,7 @@ bool Bound::Flag(size_t i, bool fallback) const {
 
 int64_t Bound::Integer(size_t i, int64_t fallback) const {
   const Value value = At(i);
-  if (value.IsNone()) return fallback;
+  if (value.IsNone() && i >= required_) return fallback;
   RequireDefined(value);
   if (value.kind() != Kind::kInt && value.kind() != Kind::kBool) {
     Raise("{}: argument '{}' is of type '{}', wanted an integer", function_, names_[i],
@@ -42,7 +42,7 @@ int64_t Bound::Integer(size_t i, int64_t fallback) const {
 
 std::string_view Bound::Text(size_t i, std::string_view fallback) const {
   const Value value = At(i);
-  if (value.IsNone()) return fallback;
+  if (value.IsNone() && i >= required_) return fallback;
   RequireDefined(value);
   if (!value.IsString()) {
     Raise("{}: argument '{}' is of type '{}', wanted a string", function_, names_[i],

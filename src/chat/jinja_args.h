@@ -18,14 +18,17 @@ class Bound {
         size_t required = 0);
 
   bool Has(size_t i) const { return values_[i] != nullptr; }
-  Value At(size_t i) const { return values_[i] == nullptr ? Value() : *values_[i]; }  // or none
+  Value At(size_t i) const {  // or none
+    return values_[i] == nullptr ? Value() : *values_[i];
+  }
   bool Flag(size_t i, bool fallback) const;
-  // Both raise where the argument is of another type; none counts as absent.
+  // Both raise where the argument is of another type; none counts as absent, where it may be.
   int64_t Integer(size_t i, int64_t fallback) const;
   std::string_view Text(size_t i, std::string_view fallback) const;
 
  private:
   std::string_view function_;
+  size_t required_;
   std::vector<std::string_view> names_;
   std::vector<const Value*> values_;  // null where absent
 };

@@ -162,6 +162,7 @@ SNIPPETS = r"""
 {{ 'a\nb\r\nc\n'.splitlines() }} {{ 'a\nb\r\nc'.splitlines(true) }} {{ ''.splitlines() }} {{ 'x\u2028y'.splitlines() }}
 {{ s.startswith('Hell') }} {{ s.endswith('ld') }} {{ s.startswith(('x', 'H')) }} {{ s.startswith('W', 6) }} {{ s.endswith('o', 0, 5) }} {{ s.startswith('') }}
 {{ s.startswith(1) }}
+{{ s.replace(none, 'b') }}
 {{ s.replace('l', 'L') }} {{ s.replace('l', 'L', 1) }} {{ 'abc'.replace('', '-') }} {{ 'abc'.replace('', '-', 2) }} {{ s.replace('nope', 'x') }} {{ 'aaa'.replace('aa', 'b') }}
 {{ s.find('o') }} {{ s.rfind('o') }} {{ s.find('zz') }} {{ u.find('世') }} {{ s.count('l') }} {{ 'aaa'.count('aa') }} {{ 'abc'.count('') }} {{ s.index('W') }} {{ s.find('o', 5) }} {{ s.find('') }} {{ s.rfind('') }}
 {{ s.index('zz') }}
