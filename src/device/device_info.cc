@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <filesystem>
+#include <mutex>
 #include <optional>
 
 #include "device/cl_error.h"
@@ -157,6 +158,9 @@ std::string_view DeviceTypeName(DeviceType type) {
 }
 
 DeviceList ListDevices() {
+  // One thread at a time: a second one that asks PoCL while it starts gets no device, or crashes.
+  static constinit std::mutex mutex;
+  const std::lock_guard lock(mutex);
   const SignalGuard guard;
   const BlockSignals blocked;  // PoCL starts its worker threads when devices are first asked for
   DeviceList list;

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <iostream>
 #include <thread>
+#include <vector>
 
 #include "device/device_fixture.h"
 
@@ -131,6 +132,21 @@ TEST_F(HostProcessTest, NothingIsPrinted) {
 
 TEST_F(HostProcessTest, OurThreadsTakeNoSignals) {
   EXPECT_EXIT(CheckMasks(folder_.path()), testing::ExitedWithCode(0), "threads, 0 open");
+}
+
+// Drivers start when devices are first asked for; a host may ask from all its threads at once.
+[[noreturn]] void ListFromManyThreads() {
+  std::atomic<size_t> lists = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&] { lists += ListDevices().devices.empty() ? 0 : 1; });
+  }
+  for (std::thread& thread : threads) thread.join();
+  std::_Exit(lists == threads.size() ? 0 : 1);
+}
+
+TEST_F(HostProcessTest, ManyThreadsListDevices) {
+  EXPECT_EXIT(ListFromManyThreads(), testing::ExitedWithCode(0), "^$");
 }
 
 // A host that keeps its runtime in a static: the driver's compiler may be gone when that is
