@@ -50,7 +50,8 @@ build_and_ctest() {
 }
 
 c_and_cpp() {
-  build_and_ctest release -DINFERENCE_DEVELOPER_MODE=ON
+  # By name: a build folder of the demo keeps the defaults that it was made with.
+  build_and_ctest release -DINFERENCE_DEVELOPER_MODE=ON -DINFERENCE_TESTS=ON -DINFERENCE_BENCH=ON
 }
 
 sanitized() {
