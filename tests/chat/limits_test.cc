@@ -77,8 +77,8 @@ TEST(TemplateLimits, DepthJustBelowIsFine) {
     EXPECT_EQ(Render("{{ " + Repeat("(", 90) + "1" + Repeat(")", 90) + " }}"), "1");
     EXPECT_EQ(Render("{{ " + Repeat("[", 40) + Repeat("]", 40) + " | length }}"), "1");
     EXPECT_EQ(Render(Repeat("{% if 1 %}", 90) + "x" + Repeat("{% endif %}", 90)), "x");
-    EXPECT_EQ(Render("{{ " + Repeat("0 or 1 and 1 == 2 + 4 * 5 ** -(", 12) + "1" +
-                     Repeat(")", 12) + " }}"),
+    EXPECT_EQ(Render("{{ " + Repeat("0 or 1 and 1 == 2 + 4 * 5 ** -(", 12) + "1" + Repeat(")", 12) +
+                     " }}"),
               "False");
   });
 }
