@@ -174,7 +174,7 @@ TEST(Handles, FreedOnesAreRefused) {
   ASSERT_OK(inf_config_new(config.out(), &err));
   inf_config* stale = config.get();
   config.reset();
-  EXPECT_FAILS(INF_E_HANDLE, "config: not a live inf_config",
+  EXPECT_FAILS(INF_E_HANDLE, "config: is not a live inf_config",
                inf_config_set_i64(stale, "n_ctx", 5, 1, &err));
   inf_config_free(stale);
   // Its slot serves others; the old number stays dead.

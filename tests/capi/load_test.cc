@@ -129,7 +129,8 @@ TEST(Load, GgufCutOffAnywhere) {
   for (size_t bytes = 0; bytes < whole.size(); bytes += 7) {
     Err err;
     const std::string path = folder.Write("cut.gguf", whole.substr(0, bytes));
-    EXPECT_EQ(Load(path, &err), INF_E_FORMAT) << bytes << " bytes: " << err.text();
+    const inf_status status = Load(path, &err);
+    EXPECT_TRUE(status == INF_E_FORMAT || status == INF_E_LIMIT) << bytes << ": " << err.text();
     EXPECT_THAT(std::string(err.text()), testing::HasSubstr("cut.gguf"));
   }
   ExpectGoodLoad();
@@ -164,7 +165,7 @@ TEST(Load, FoldersWithAFault) {
   EXPECT_FAILS(INF_E_NOT_FOUND, "tokenizer.json", Load(model, &err));
   fresh();
   std::filesystem::remove(model + "/model.safetensors");
-  EXPECT_FAILS(INF_E_NOT_FOUND, "model.safetensors", Load(model, &err));
+  EXPECT_FAILS(INF_E_NOT_FOUND, "holds no .safetensors file", Load(model, &err));
   ExpectGoodLoad();
 }
 
