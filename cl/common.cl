@@ -7,7 +7,9 @@
 
 #define INLINE static inline __attribute__((always_inline))
 #define GLOBAL const __global
-#define KERNEL __kernel
+
+// GROUP: work-items a group. Known when it is built, PoCL compiles a kernel once and for this size only.
+#define KERNEL __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1)))
 
 #define PART ((int)get_global_id(0))
 #define PARTS ((int)get_global_size(0))

@@ -2,31 +2,15 @@
 //
 // Every kernel here adds in the same order: acc = fma(w, a, acc), k ascending from 0. So they give the
 // same bits, and which one runs is a question of speed alone:
-//   prepare      (cl/matmul_input.cl) a of many rows, in tiles of TILE tokens:
-//                packed[t / TILE][k][t % TILE], zero-padded
-//   matvec       one row, CPU devices: normalises the input itself, bandwidth bound
-//   matmul       many rows, CPU devices: unpacks 32 rows of W once, then walks the tokens; compute bound
-//   matmul_each  any rows, one output a work-item: GPU devices
+//   matvec       one row, CPU devices: normalises the input itself; bandwidth bound
+//   matmul       many rows in tiles (cl/matmul_prepare.cl), CPU devices: unpacks 32 rows of W once, then
+//                walks the tokens; compute bound
+//   matmul_each  (cl/matmul_each.cl) any rows, one output a work-item: GPU devices
 #ifndef TILE
   #define TILE 14  // tokens a register tile: 14 x 2 vectors of accumulators
 #endif
 #define FEW 4      // the same for what is left over
 #define BLOCKS 4   // row blocks that a matvec walks at once: enough chains to hide fma's latency
-
-#define EPILOGUE_STORE 0
-#define EPILOGUE_ADD 1
-#define EPILOGUE_SILU_GATE 2
-#define EPILOGUE_GELU_GATE 3
-#define IS_GATED(epilogue) ((epilogue) >= EPILOGUE_SILU_GATE)
-
-// gate / (1 + exp(-gate)) and the tanh form of gelu, which is gate / (1 + exp(-2u)).
-INLINE float16 gated(const float16 gate, const float16 up, const int epilogue) {
-  float16 u = gate;
-  if (epilogue == EPILOGUE_GELU_GATE) {
-    u = 1.5957691216057308f * fma(0.044715f * gate * gate, gate, gate);  // 2 sqrt(2 / pi) (...)
-  }
-  return gate / (1.0f + exp16(-u)) * up;
-}
 
 INLINE void finish(const float16 acc, __global float* y, GLOBAL float* residual, const int row,
                    const int rows, const int epilogue) {
@@ -66,18 +50,29 @@ INLINE void dot_blocks(float16* acc, GLOBAL uchar* w, const long stride, GLOBAL 
   }
 }
 
-// Row blocks b ... b + n - 1, n <= R, and what becomes of their outputs. Where n < R the last block is
-// read more than once: R is one of two constants, to keep what has to be compiled small.
+// Row blocks b ... b + n - 1, n <= BLOCKS, and what becomes of their outputs. Fewer than BLOCKS go one by
+// one: another unrolled form would only have to be compiled.
 INLINE void matvec_blocks(__global float* y, GLOBAL uchar* w, GLOBAL float* a,
                           GLOBAL float* residual, const int b, const int n, const int K,
-                          const int rows, const int epilogue, const int R) {
-  const long stride = n == 1 ? 0 : ROW_BLOCK_BYTES(K);
-  float16 acc[BLOCKS], out[BLOCKS];
+                          const int rows, const int epilogue) {
+  const long stride = ROW_BLOCK_BYTES(K);
+  float16 out[BLOCKS];
+  if (n == BLOCKS) {
+    float16 acc[BLOCKS];
 #pragma unroll
-  for (int r = 0; r < R; ++r) acc[r] = 0.0f;
-  dot_blocks(acc, w + b * ROW_BLOCK_BYTES(K), stride, a, K, R);
+    for (int r = 0; r < BLOCKS; ++r) acc[r] = 0.0f;
+    dot_blocks(acc, w + b * stride, stride, a, K, BLOCKS);
 #pragma unroll
-  for (int r = 0; r < R; ++r) out[r] = acc[r];
+    for (int r = 0; r < BLOCKS; ++r) out[r] = acc[r];
+  } else {
+#pragma nounroll
+    for (int r = 0; r < n; ++r) {
+      float16 acc[BLOCKS];
+      acc[0] = 0.0f;
+      dot_blocks(acc, w + (b + r) * stride, 0, a, K, 1);
+      out[r] = acc[0];
+    }
+  }
   if (IS_GATED(epilogue)) {
 #pragma nounroll
     for (int r = 0; r < n; r += 2) vstore16(gated(out[r], out[r + 1], epilogue), (b + r) / 2, y);
@@ -102,11 +97,8 @@ KERNEL void matvec(__global float* y, __global float* sum, __global float* scrat
   const int last = SHARE_LAST(units, PART, PARTS) * per_unit;
   int b = SHARE_FIRST(units, PART, PARTS) * per_unit;
   __global float* out = y + column;
-  for (; b + BLOCKS <= last; b += BLOCKS) {
-    matvec_blocks(out, w, a, residual, b, BLOCKS, K, rows, epilogue, BLOCKS);
-  }
-  for (; b < last; b += 2) {
-    matvec_blocks(out, w, a, residual, b, min(2, last - b), K, rows, epilogue, 2);
+  for (; b < last; b += BLOCKS) {
+    matvec_blocks(out, w, a, residual, b, min(BLOCKS, last - b), K, rows, epilogue);
   }
 }
 
@@ -196,33 +188,5 @@ KERNEL void matmul(__global float* y, __global float* panels, GLOBAL uchar* w, G
                     min(FEW, n - i), epilogue, FEW);
       }
     }
-  }
-}
-
-INLINE float dot_each(GLOBAL uchar* w, GLOBAL float* a, const int row, const int K) {
-  float acc = 0.0f;
-  for (int k = 0; k < K; ++k) acc = fma(weight_at(w, K, row, k), a[k], acc);
-  return acc;
-}
-
-// Unit: an output. packed: [T, padded_K] (prepared with tile = 1).
-KERNEL void matmul_each(__global float* y, GLOBAL uchar* w, GLOBAL float* packed,
-                        GLOBAL float* residual, const int T, const int K, const int padded_K,
-                        const int rows, const int ld_y, const int column, const int epilogue) {
-  const int outputs = IS_GATED(epilogue) ? rows / 2 : rows;
-  for (long unit = PART; unit < (long)T * outputs; unit += PARTS) {
-    const int t = (int)(unit / outputs), o = (int)(unit % outputs);
-    GLOBAL float* a = packed + (long)t * padded_K;
-    float v;
-    if (IS_GATED(epilogue)) {
-      const int gate_row = o / 16 * 32 + o % 16;
-      v = gated((float16)(dot_each(w, a, gate_row, K)), (float16)(dot_each(w, a, gate_row + 16, K)),
-                epilogue)
-              .s0;
-    } else {
-      v = dot_each(w, a, o, K);
-      if (epilogue == EPILOGUE_ADD) v += residual[(long)t * rows + o];
-    }
-    y[(long)t * ld_y + column + o] = v;
   }
 }

@@ -13,6 +13,7 @@ namespace inference {
 
 namespace {
 
+constexpr std::chrono::milliseconds kSaveBudget{500};  // of closing a device
 constexpr uint64_t kCacheLimit = uint64_t{256} << 20;  // bytes of freed buffers kept for reuse
 
 // Shared by the process, as the caches are that the hooks clear.
@@ -117,7 +118,7 @@ Device::~Device() {
 
 void Device::Close() {
   if (queue_) clFinish(queue_.get());
-  if (programs_ && !lost_) programs_->Save();
+  if (programs_ && !lost_) programs_->Save(kSaveBudget);
   ReleaseRetired();
   if (counted_) {
     LastRelease& last = TheLastRelease();

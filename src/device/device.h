@@ -98,9 +98,8 @@ class Device : public std::enable_shared_from_this<Device> {
   void Flush();
   void Finish();
 
-  // Writes the programs launched so far to the disk cache; closing does it, too. Worth a call after
-  // a first warm-up in a process that may not end in an orderly way. About 40 ms for each program
-  // that is new.
+  // Writes all programs launched so far to the disk cache, which can take seconds where they are
+  // new (ProgramCache::Save). Closing does it, too, for about half a second.
   void SaveKernels();
 
  private:

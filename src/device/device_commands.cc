@@ -126,7 +126,7 @@ void Device::Submit(const Kernel& kernel, const Range& range) {
 
 void Device::SaveKernels() {
   CheckThread("SaveKernels");
-  programs_->Save();
+  programs_->Save(std::chrono::hours(1));
 }
 
 void Device::Flush() {

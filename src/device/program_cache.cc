@@ -140,9 +140,11 @@ bool ProgramCache::IsFirstLaunch(uint64_t number, const std::string& launch) {
   return programs_[number].launched.insert(launch).second;
 }
 
-void ProgramCache::Save() {
+void ProgramCache::Save(std::chrono::milliseconds budget) {
   if (!files_) return;
+  const Stopwatch watch;
   for (Program& program : programs_) {
+    if (watch.Milliseconds() >= static_cast<double>(budget.count())) return;
     const bool ready = std::includes(program.saved.begin(), program.saved.end(),
                                      program.launched.begin(), program.launched.end());
     if (ready) continue;

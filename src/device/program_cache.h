@@ -1,6 +1,7 @@
 // Programs by source and options: in memory, on disk, or built. Submission thread only.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -37,8 +38,10 @@ class ProgramCache {
   // so after the launches and not after the build: PoCL compiles at the first launch of a kernel
   // with a work-group size, and its binary holds what has been compiled so far (measured with ten
   // programs: 7 ms to load them, 200 ms to build them with all in PoCL's own cache, 570 ms to
-  // launch binaries saved early).
-  void Save();
+  // launch binaries saved early). But PoCL compiles a second, general form of each kernel to hand a
+  // binary out, up to two seconds a program: none is begun once `budget` has passed, and the next
+  // process keeps what this one left.
+  void Save(std::chrono::milliseconds budget);
 
  private:
   struct Program {

@@ -9,7 +9,7 @@ namespace inference {
 namespace {
 
 constexpr int64_t kTile = 14;  // tokens; TILE in cl/matmul.cl
-const std::vector<std::string> kFiles = {"weights", "matmul_input", "matmul"};
+const std::vector<std::string> kFiles = {"weights", "matmul_common", "matmul"};
 constexpr int64_t kPanel = 32;  // rows that "matmul" unpacks at once
 
 // INPUT_* in cl/matmul.cl.
@@ -71,7 +71,7 @@ void MatmulPanels(Recording& recording, const PreparedInput& a, const PackedMatr
 // Any rows on other devices.
 void MatmulEach(Recording& recording, const PreparedInput& a, const PackedMatrix& W,
                 Epilogue epilogue, const Tensor& residual, const Tensor& y, int64_t column) {
-  recording.Launch("matmul_each", kFiles, TypeDefine(W.dtype),
+  recording.Launch("matmul_each", {"weights", "matmul_common", "matmul_each"}, TypeDefine(W.dtype),
                    a.T * (IsGated(epilogue) ? W.rows / 2 : W.rows), y.buffer, W.data,
                    a.packed.buffer, residual.buffer, static_cast<int32_t>(a.T),
                    static_cast<int32_t>(a.D), static_cast<int32_t>(PaddedColumns(a.D)),
@@ -95,9 +95,9 @@ PreparedInput PrepareInput(Recording& recording, const MatmulInput& input) {
   // A row more than the tiles need: a partial tile is read in steps of four tokens, past its end.
   out.packed = recording.Temp({(out.T + tile - 1) / tile * tile + 1, padded});
   const Tensor scratch = recording.Temp({recording.PartsFor(out.T), padded});
-  recording.Launch("prepare", {"matmul_input"}, "", out.T, out.packed.buffer, out.sum.buffer,
-                   scratch.buffer, input.x.buffer, input.norm_weight.buffer, input.delta.buffer,
-                   input.delta_norm_weight.buffer, static_cast<int32_t>(out.T),
+  recording.Launch("prepare", {"matmul_common", "matmul_prepare"}, "", out.T, out.packed.buffer,
+                   out.sum.buffer, scratch.buffer, input.x.buffer, input.norm_weight.buffer,
+                   input.delta.buffer, input.delta_norm_weight.buffer, static_cast<int32_t>(out.T),
                    static_cast<int32_t>(out.D), static_cast<int32_t>(padded),
                    static_cast<int32_t>(input.first_row), static_cast<int32_t>(tile), input.eps,
                    InputMode(input));

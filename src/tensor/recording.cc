@@ -19,6 +19,8 @@ KernelFamily FamilyOf(const Device& device) {
   return device.info().type == DeviceType::kCpu ? KernelFamily::kCpu : KernelFamily::kGpu;
 }
 
+int64_t GroupSize(KernelFamily family) { return family == KernelFamily::kGpu ? kGpuGroup : 1; }
+
 }  // namespace
 
 // Intermediates that no Tensor names any more, by size. Nodes run in order, so a later node may
@@ -68,8 +70,11 @@ int64_t Recording::PartsFor(int64_t units) const {
 }
 
 Range Recording::RangeFor(int64_t units) const {
-  const size_t local = family_ == KernelFamily::kGpu ? kGpuGroup : 1;
-  return {static_cast<size_t>(PartsFor(units)), local};
+  return {static_cast<size_t>(PartsFor(units)), static_cast<size_t>(GroupSize(family_))};
+}
+
+std::string Recording::GroupDefine() const {
+  return fmt::format(" -D GROUP={}", GroupSize(family_));
 }
 
 void Recording::Run() {

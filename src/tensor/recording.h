@@ -1,6 +1,6 @@
-// Ops are recorded, then run: an op checks its arguments and appends a node; Run() launches the nodes
-// in order. What differs from step to step (positions, token ids) is read from a StepBuffer, so one
-// recording serves every step of its shape.
+// Ops are recorded, then run: an op checks its arguments and appends a node; Run() launches the
+// nodes in order. What differs from step to step (positions, token ids) is read from a StepBuffer,
+// so one recording serves every step of its shape.
 #pragma once
 
 #include <memory>
@@ -36,7 +36,7 @@ class Recording {
   template <typename... Args>
   void Launch(const std::string& kernel, const std::vector<std::string>& files,
               const std::string& defines, int64_t units, const Args&... args) {
-    Kernel made = device_->GetKernel(kernel, files, defines);
+    Kernel made = device_->GetKernel(kernel, files, defines + GroupDefine());
     made.SetArgs(args...);
     nodes_.push_back({std::move(made), RangeFor(units)});
   }
@@ -54,6 +54,7 @@ class Recording {
   };
   struct Arena;
   Range RangeFor(int64_t units) const;
+  std::string GroupDefine() const;  // " -D GROUP=64"
 
   std::shared_ptr<Device> device_;
   KernelFamily family_;

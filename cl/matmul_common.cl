@@ -1,8 +1,15 @@
-// The input of products (src/ops/matmul.h, MatmulInput): plain, normed, or residual and normed
-// (RMSNorm: Zhang & Sennrich 2019, eq. 4). Sums run over sixteen lanes and then a fixed tree.
+// What the kernels of products share: how the input is made (src/ops/matmul.h, MatmulInput; RMSNorm:
+// Zhang & Sennrich 2019, eq. 4) and what happens to the output. Sums run over sixteen lanes and then a
+// fixed tree.
 #define INPUT_PLAIN 0
 #define INPUT_NORM 1
 #define INPUT_RESIDUAL_NORM 2
+
+#define EPILOGUE_STORE 0
+#define EPILOGUE_ADD 1
+#define EPILOGUE_SILU_GATE 2
+#define EPILOGUE_GELU_GATE 3
+#define IS_GATED(epilogue) ((epilogue) >= EPILOGUE_SILU_GATE)
 
 INLINE float inv_rms(GLOBAL float* x, const int D, const float eps) {
   float16 sum = 0.0f;
@@ -40,18 +47,11 @@ INLINE void prepare_row(__global float* row, GLOBAL float* x, GLOBAL float* norm
   for (int d = D; d < padded_D; ++d) row[d] = 0.0f;
 }
 
-// Unit: a token. scratch: [parts, padded_D].
-KERNEL void prepare(__global float* packed, __global float* sum, __global float* scratch,
-                    GLOBAL float* x, GLOBAL float* norm_weight, GLOBAL float* delta,
-                    GLOBAL float* delta_norm_weight, const int T, const int D, const int padded_D,
-                    const int first_row, const int tile, const float eps, const int mode) {
-  __global float* row = scratch + (long)PART * padded_D;
-  const int last = SHARE_LAST(T, PART, PARTS);
-  for (int t = SHARE_FIRST(T, PART, PARTS); t < last; ++t) {
-    const long from = (long)(first_row + t) * D;
-    prepare_row(row, x + from, norm_weight, delta + from, delta_norm_weight, sum + (long)t * D, D,
-                padded_D, eps, mode);
-    __global float* out = packed + (long)(t / tile) * tile * padded_D + t % tile;
-    for (int d = 0; d < padded_D; ++d) out[(long)d * tile] = row[d];
+// gate / (1 + exp(-gate)) and the tanh form of gelu, which is gate / (1 + exp(-2u)).
+INLINE float16 gated(const float16 gate, const float16 up, const int epilogue) {
+  float16 u = gate;
+  if (epilogue == EPILOGUE_GELU_GATE) {
+    u = 1.5957691216057308f * fma(0.044715f * gate * gate, gate, gate);  // 2 sqrt(2 / pi) (...)
   }
+  return gate / (1.0f + exp16(-u)) * up;
 }
