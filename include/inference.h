@@ -80,7 +80,6 @@ typedef int32_t inf_token; /* a token id; negative means none */
 #define INF_DOMAIN_NONE 0
 #define INF_DOMAIN_ERRNO 1
 #define INF_DOMAIN_OPENCL 2
-#define INF_DOMAIN_CLBLAST 3
 #define INF_DOMAIN_CALLBACK 4
 
 /* Filled by a call that fails. msg is always NUL-terminated UTF-8; it names the file or object, the
@@ -89,7 +88,7 @@ typedef struct inf_error {
   uint32_t struct_size;
   int32_t status; /* INF_E_* */
   int32_t domain; /* INF_DOMAIN_* */
-  int32_t sub;    /* errno, cl_int, CLBlast's status, or the value a callback returned */
+  int32_t sub;    /* errno, cl_int, or the value a callback returned */
   uint32_t msg_len;
   uint32_t reserved;
   char msg[1000];

@@ -4,7 +4,7 @@ set -euo pipefail
 
 packages=(
   cmake ninja-build g++ pkg-config nlohmann-json3-dev libfmt-dev opencl-headers ocl-icd-opencl-dev
-  libclblast-dev libpcre2-dev libutf8proc-dev libcli11-dev pocl-opencl-icd
+  libpcre2-dev libutf8proc-dev libcli11-dev pocl-opencl-icd
   python3 python3-pip ca-certificates # scripts/fetch_models.sh
 )
 case "${1:-}" in

@@ -50,7 +50,6 @@ const (
 	DomainNone     Domain = C.INF_DOMAIN_NONE
 	DomainErrno    Domain = C.INF_DOMAIN_ERRNO
 	DomainOpenCL   Domain = C.INF_DOMAIN_OPENCL
-	DomainCLBlast  Domain = C.INF_DOMAIN_CLBLAST
 	DomainCallback Domain = C.INF_DOMAIN_CALLBACK
 )
 
@@ -60,7 +59,7 @@ type Error struct {
 	Status  Status
 	Message string
 	Domain  Domain
-	Sub     int32 // errno, cl_int, CLBlast's status
+	Sub     int32 // errno, cl_int
 
 	cause error // the context's error, or what a callback returned
 }

@@ -35,7 +35,6 @@ static_assert(static_cast<int32_t>(Status::kContextFull) == INF_E_CONTEXT_FULL);
 static_assert(static_cast<int32_t>(Status::kMismatch) == INF_E_MISMATCH);
 static_assert(static_cast<int32_t>(Domain::kErrno) == INF_DOMAIN_ERRNO);
 static_assert(static_cast<int32_t>(Domain::kOpenCl) == INF_DOMAIN_OPENCL);
-static_assert(static_cast<int32_t>(Domain::kClBlast) == INF_DOMAIN_CLBLAST);
 static_assert(static_cast<int32_t>(Domain::kCallback) == INF_DOMAIN_CALLBACK);
 
 namespace {

@@ -16,18 +16,6 @@ namespace {
 constexpr std::chrono::milliseconds kSaveBudget{500};  // of closing a device
 constexpr uint64_t kCacheLimit = uint64_t{256} << 20;  // bytes of freed buffers kept for reuse
 
-// Shared by the process, as the caches are that the hooks clear.
-struct LastRelease {
-  std::mutex mutex;
-  int open_devices = 0;
-  std::vector<void (*)()> hooks;
-};
-
-LastRelease& TheLastRelease() {
-  static LastRelease* const instance = new LastRelease;  // devices may close during exit
-  return *instance;
-}
-
 std::unique_ptr<const ProgramFiles> OpenFiles(const DeviceOptions& options, const Logger& logger) {
   const std::string folder =
       options.cache_dir.empty() ? DefaultCacheDirectory() : options.cache_dir;
@@ -50,14 +38,6 @@ std::shared_ptr<Device> Device::Open(const DeviceInfo& info, const DeviceOptions
   const std::shared_ptr<Device> device(new Device(info, std::move(logger)));
   device->Run([&] { device->Init(options); });
   return device;
-}
-
-void Device::AtLastRelease(void (*hook)()) {
-  LastRelease& last = TheLastRelease();
-  const std::lock_guard lock(last.mutex);
-  if (std::find(last.hooks.begin(), last.hooks.end(), hook) == last.hooks.end()) {
-    last.hooks.push_back(hook);
-  }
 }
 
 Device::Device(const DeviceInfo& info, std::shared_ptr<const Logger> logger)
@@ -84,11 +64,6 @@ void Device::Init(const DeviceOptions& options) {
   pool_ = std::make_unique<BufferPool>(pool);
   programs_ =
       std::make_unique<ProgramCache>(context_.get(), info_, OpenFiles(options, *logger_), logger_);
-
-  LastRelease& last = TheLastRelease();
-  const std::lock_guard lock(last.mutex);
-  ++last.open_devices;
-  counted_ = true;
 }
 
 // Nothing of the driver is called any more.
@@ -120,13 +95,6 @@ void Device::Close() {
   if (queue_) clFinish(queue_.get());
   if (programs_ && !lost_) programs_->Save(kSaveBudget);
   ReleaseRetired();
-  if (counted_) {
-    LastRelease& last = TheLastRelease();
-    const std::lock_guard lock(last.mutex);
-    if (--last.open_devices == 0) {
-      for (void (*hook)() : last.hooks) hook();
-    }
-  }
   programs_.reset();
   pool_.reset();
   queue_.reset();

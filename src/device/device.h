@@ -43,11 +43,6 @@ class Device : public std::enable_shared_from_this<Device> {
                                       std::shared_ptr<const Logger> logger);
   ~Device();
 
-  // `hook` runs on the submission thread when the last Device of the process closes, before its
-  // context goes: for caches that libraries keep for the whole process. Registering twice is once.
-  // Must not throw.
-  static void AtLastRelease(void (*hook)());
-
   const DeviceInfo& info() const { return info_; }
   cl_context context() const { return context_.get(); }
   cl_command_queue queue() const { return queue_.get(); }
@@ -125,7 +120,6 @@ class Device : public std::enable_shared_from_this<Device> {
   const DeviceInfo info_;
   const std::shared_ptr<const Logger> logger_;
   const pid_t pid_;
-  bool counted_ = false;  // among the process's open devices
   ClContext context_;
   ClQueue queue_;
   std::unique_ptr<BufferPool> pool_;

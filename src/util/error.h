@@ -38,7 +38,7 @@ enum class Status : int32_t {
 };
 
 // Where a sub-code comes from.
-enum class Domain : int32_t { kNone = 0, kErrno = 1, kOpenCl = 2, kClBlast = 3, kCallback = 4 };
+enum class Domain : int32_t { kNone = 0, kErrno = 1, kOpenCl = 2, kCallback = 4 };
 
 class Error : public std::runtime_error {
  public:
@@ -51,7 +51,7 @@ class Error : public std::runtime_error {
  private:
   Status status_;
   Domain domain_;
-  int32_t sub_;  // errno, cl_int, CLBlast's status or a callback's return value
+  int32_t sub_;  // errno, cl_int or a callback's return value
 };
 
 // Throws Error. Messages read "object: what is, what was wanted", with the values.

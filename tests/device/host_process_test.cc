@@ -229,35 +229,5 @@ TEST_F(HostProcessTest, ManyThreadsShareADevice) {
   EXPECT_EQ(device->memory().active, 0U);
 }
 
-std::atomic<int> hook_calls = 0;
-std::atomic<cl_context> hook_context = nullptr;
-
-void Hook() {
-  if (hook_context == nullptr) return;  // registered for good, but only one test looks
-  ++hook_calls;
-  cl_uint references = 0;
-  EXPECT_EQ(clGetContextInfo(hook_context, CL_CONTEXT_REFERENCE_COUNT, sizeof(references),
-                             &references, nullptr),
-            CL_SUCCESS);
-  EXPECT_GE(references, 1U);
-}
-
-TEST_F(HostProcessTest, HooksRunWhenTheLastDeviceCloses) {
-  Device::AtLastRelease(Hook);
-  Device::AtLastRelease(Hook);
-  auto first = Open();
-  auto second = Open();
-  hook_calls = 0;
-  hook_context = second->context();
-  first.reset();
-  EXPECT_EQ(hook_calls, 0);
-  Buffer buffer = second->Allocate(1);
-  second.reset();
-  EXPECT_EQ(hook_calls, 0) << "a buffer still holds it";
-  buffer = Buffer();
-  EXPECT_EQ(hook_calls, 1);
-  hook_context = nullptr;
-}
-
 }  // namespace
 }  // namespace inference

@@ -50,7 +50,6 @@ pub const INF_E_MISMATCH: i32 = -41;
 pub const INF_DOMAIN_NONE: i32 = 0;
 pub const INF_DOMAIN_ERRNO: i32 = 1;
 pub const INF_DOMAIN_OPENCL: i32 = 2;
-pub const INF_DOMAIN_CLBLAST: i32 = 3;
 pub const INF_DOMAIN_CALLBACK: i32 = 4;
 pub const INF_EVENT_PROGRESS: u32 = 1;
 pub const INF_EVENT_PREFILL: u32 = 2;

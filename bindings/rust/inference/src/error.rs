@@ -92,8 +92,6 @@ pub enum Domain {
     Errno,
     /// An OpenCL error code.
     OpenCl,
-    /// A status of CLBlast.
-    ClBlast,
     /// The value that a callback returned.
     Callback,
 }
@@ -133,7 +131,6 @@ impl Error {
         let domain = match err.domain {
             sys::INF_DOMAIN_ERRNO => Domain::Errno,
             sys::INF_DOMAIN_OPENCL => Domain::OpenCl,
-            sys::INF_DOMAIN_CLBLAST => Domain::ClBlast,
             sys::INF_DOMAIN_CALLBACK => Domain::Callback,
             _ => Domain::None,
         };
