@@ -1,6 +1,7 @@
 #include "engine/model.h"
 
 #include <algorithm>
+#include <future>
 
 #include "chat/chat_files.h"
 #include "util/file.h"
@@ -46,16 +47,18 @@ std::shared_ptr<const TextProcessor> LoadTextProcessor(const std::string& path) 
 std::shared_ptr<Model> Model::Load(std::shared_ptr<Runtime> runtime, const std::string& path,
                                    const LoadOptions& options, const ModelLoadHooks& hooks) {
   ThrowIfCancelled(hooks.cancel, "model load");
-  // Cheap checks first: a wrong path or tokenizer is known before a device is opened.
   const Checkpoint checkpoint = OpenCheckpoint(path);
   const bool is_gguf = checkpoint.format == CheckpointFormat::kGguf;
+  // Beside the weights: a vocabulary of 262,144 tokens takes as long as they do. Where both fail,
+  // the weights' error is the one that is told.
+  std::future<std::shared_ptr<const TextProcessor>> text = std::async(
+      std::launch::async, ReadTextProcessor, path, is_gguf ? &checkpoint.metadata : nullptr);
   std::shared_ptr<Model> model(new Model);
-  model->text_ = ReadTextProcessor(path, is_gguf ? &checkpoint.metadata : nullptr);
-  ThrowIfCancelled(hooks.cancel, "model load");
   model->device_index_ = runtime->FindDevice(options.device);
   model->device_ = runtime->OpenDevice(model->device_index_);
   model->runtime_ = std::move(runtime);
   model->network_ = LoadModel(checkpoint, model->device_, hooks);
+  model->text_ = text.get();
   model->path_ = path;
   model->format_ = checkpoint.format;
   model->context_length_ =
