@@ -7,14 +7,14 @@
 namespace inference {
 
 // Keys and values of one layer. Position p lives at slot p % capacity.
-//   keys   [K, capacity / 16, E16, 16]: sixteen positions side by side; E16 = head_dim rounded up to 16
-//   values [K, capacity, E16]
+//   keys   [K, capacity / 16, E16, 16]: sixteen positions side by side
+//   values [K, capacity, E16]          E16 = head_dim rounded up to 16
 struct CacheView {
   Buffer keys, values;
   int64_t capacity = 0;  // slots, a multiple of kCacheBlock
   int64_t window = 0;    // a query sees its last `window` positions, itself included; 0 = all
 };
-constexpr int64_t kCacheBlock = 64;  // positions a block; scores are merged block by block, in order
+constexpr int64_t kCacheBlock = 64;  // positions a block; scores are merged by block, in order
 
 // Bytes of the keys (or the values) of one layer.
 uint64_t CacheBytes(int64_t capacity, int64_t kv_heads, int64_t head_dim);
@@ -25,9 +25,10 @@ struct HeadShape {
   int64_t head_dim = 0;  // E
 };
 
-// Su et al. 2021, in the "half" form: dimension i turns with i + R/2, R = 2 * inv_freq's length <= E.
+// Su et al. 2021, in the "half" form: dimension i turns with i + R/2; R, twice the length of
+// inv_freq, is at most E.
 struct RopeTable {
-  Tensor inv_freq;              // [R / 2]
+  Tensor inv_freq;                // [R / 2]
   float attention_factor = 1.0f;  // multiplies cos and sin (YaRN)
 };
 

@@ -1,8 +1,8 @@
 // Products with a packed weight matrix:  y[t, o] = sum_k W[o, k] * a[t, k]
 //
-// Each sum runs over ascending k with fma, whatever the kernel and whatever T is: a row has the same
-// bits alone and in a batch, in decode and in prefill. What surrounds a product in a transformer block
-// is fused: how the input is normalised, and what happens to the output.
+// Each sum runs over ascending k with fma, whatever the kernel and whatever T is: a row has the
+// same bits alone and in a batch, in decode and in prefill. What surrounds a product in a
+// transformer block is fused: how the input is normalised, and what happens to the output.
 #pragma once
 
 #include "tensor/packed.h"
@@ -12,8 +12,9 @@ namespace inference {
 
 // The input of one or more products.
 //   norm_weight empty                a = x
-//   norm_weight [D]                  a = rms_norm(x) * norm_weight     (Zhang & Sennrich 2019, eq. 4)
-//   delta and delta_norm_weight too  sum = x + rms_norm(delta) * delta_norm_weight;  a = rms_norm(sum) * norm_weight
+//   norm_weight [D]                  a = rms_norm(x) * norm_weight (Zhang & Sennrich 2019, eq. 4)
+//   delta and delta_norm_weight too  sum = x + rms_norm(delta) * delta_norm_weight;
+//                                    a = rms_norm(sum) * norm_weight
 struct MatmulInput {
   Tensor x;                  // [T, D]
   Tensor norm_weight;        // [D]
@@ -26,11 +27,11 @@ struct MatmulInput {
 // An input made ready once for all the products that read it.
 class PreparedInput {
  public:
-  int64_t T = 0;   // rows in use
+  int64_t T = 0;  // rows in use
   int64_t D = 0;
   MatmulInput input;
-  Tensor sum;      // [T, D] where input.delta is given, else empty: the new residual stream
-  Tensor packed;   // T > 1 or a GPU device: a in tiles of tokens
+  Tensor sum;     // [T, D] where input.delta is given, else empty: the new residual stream
+  Tensor packed;  // T > 1 or a GPU device: a in tiles of tokens
 };
 
 PreparedInput PrepareInput(Recording& recording, const MatmulInput& input);
@@ -38,7 +39,7 @@ PreparedInput PrepareInput(Recording& recording, const MatmulInput& input);
 enum class Epilogue {
   kStore,     // y = product
   kAdd,       // y = product + residual
-  kSiluGate,  // rows of W alternate in blocks of 16, gate then up: y = silu(gate) * up  (Shazeer 2020)
+  kSiluGate,  // rows of W alternate in blocks of 16, gate then up: y = silu(gate) * up
   kGeluGate,  // the same with gelu in its tanh form
 };
 

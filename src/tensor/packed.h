@@ -30,8 +30,8 @@ std::string TypeDefine(DType dtype);
 // Bytes of `rows` x `cols` packed; LIMIT where that overflows.
 uint64_t PackedBytes(DType dtype, int64_t rows, int64_t cols);
 
-// Packs sixteen rows of `cols` values of `dtype`, each as the checkpoint stores it (a null pointer is
-// a row of zeros), to PackedBytes(dtype, 16, cols) bytes at `out`.
+// Packs sixteen rows of `cols` values of `dtype`, each as the checkpoint stores it (a null pointer
+// is a row of zeros), to PackedBytes(dtype, 16, cols) bytes at `out`.
 void PackRowBlock(DType dtype, int64_t cols, std::span<const std::byte* const, 16> rows,
                   std::byte* out);
 
@@ -40,7 +40,8 @@ void PackRowBlock(DType dtype, int64_t cols, std::span<const std::byte* const, 1
 using RowSource = std::function<void(int64_t first, int64_t count, std::vector<std::byte>& scratch,
                                      const std::byte** rows)>;
 
-// Packs a whole matrix into device memory, several row blocks at a time. Not on the submission thread.
+// Packs a whole matrix into device memory, several row blocks at a time. Not on the submission
+// thread.
 PackedMatrix PackMatrix(Device& device, DType dtype, int64_t rows, int64_t cols,
                         const RowSource& source);
 

@@ -8,10 +8,29 @@
 namespace inference {
 
 enum class DType : uint8_t {
-  kF32, kF16, kBF16,
-  kQ4_0, kQ4_1, kQ5_0, kQ5_1, kQ8_0,  // ggml blocks of 32 along the last axis
-  kQ4_K, kQ5_K, kQ6_K,                // ggml super-blocks of 256
-  kF64, kI8, kU8, kI16, kU16, kI32, kU32, kI64, kU64, kBool,
+  kF32,
+  kF16,
+  kBF16,
+  // ggml blocks of 32 along the last axis
+  kQ4_0,
+  kQ4_1,
+  kQ5_0,
+  kQ5_1,
+  kQ8_0,
+  // ggml super-blocks of 256
+  kQ4_K,
+  kQ5_K,
+  kQ6_K,
+  kF64,
+  kI8,
+  kU8,
+  kI16,
+  kU16,
+  kI32,
+  kU32,
+  kI64,
+  kU64,
+  kBool,
 };
 
 struct DTypeInfo {
@@ -22,7 +41,8 @@ struct DTypeInfo {
 
 const DTypeInfo& InfoOf(DType dtype);
 
-// Bytes of `elements` elements; nothing where they do not fill whole blocks or the product overflows.
+// Bytes of `elements` elements; nothing where they do not fill whole blocks or the product
+// overflows.
 std::optional<uint64_t> BytesOf(DType dtype, uint64_t elements);
 
 }  // namespace inference
