@@ -46,7 +46,7 @@ build_and_ctest() {
   cmake --preset "$preset" "$@" --log-level=WARNING >/dev/null
   cmake --build --preset "$preset" -j "$jobs" -- --quiet
   section "ctest ($preset)"
-  ctest --preset "$preset" --no-tests=error --progress -j "$jobs"
+  ctest --preset "$preset" --no-tests=error -j "$jobs"
 }
 
 c_and_cpp() {
