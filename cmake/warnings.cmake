@@ -1,7 +1,8 @@
 # Warnings are errors in developer mode only: a user's newer compiler must not break the build.
 add_library(inference_warnings INTERFACE)
 target_compile_options(inference_warnings INTERFACE
-  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wcast-align -Woverloaded-virtual
+  -Wall -Wextra -Wpedantic -Wshadow $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor>
+  -Wcast-align $<$<COMPILE_LANGUAGE:CXX>:-Woverloaded-virtual>
   -Wnull-dereference -Wdouble-promotion -Wimplicit-fallthrough
   -Wno-missing-field-initializers)  # designated initialisers leave the rest at their defaults
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")

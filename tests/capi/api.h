@@ -97,12 +97,25 @@ inline Ids List(const inf_tokens& tokens) { return {tokens.data, tokens.data + t
 inline const std::string kTinyFolder = INFERENCE_TEST_DATA "/golden/tiny/llama-gqa";
 inline const std::string kTinyModel = kTinyFolder + "/model";
 
+// Made when first asked for. Freed at the end of the tests and not of the process: a device that
+// outlives main() is not closed.
+struct Shared : testing::Environment {
+  void TearDown() override {
+    tokenizer.reset();
+    model.reset();
+    runtime.reset();
+  }
+  Runtime runtime;
+  Model model;
+  Tokenizer tokenizer;
+};
+inline Shared* const kShared = static_cast<Shared*>(testing::AddGlobalTestEnvironment(new Shared));
+
 inline inf_runtime* SharedRuntime() {
-  static const Runtime runtime = [] {
-    Runtime made;
-    EXPECT_OK(inf_runtime_new(nullptr, nullptr, nullptr, nullptr, made.out(), &err));
-    return made;
-  }();
+  Runtime& runtime = kShared->runtime;
+  if (runtime.get() == nullptr) {
+    EXPECT_OK(inf_runtime_new(nullptr, nullptr, nullptr, nullptr, runtime.out(), &err));
+  }
   return runtime.get();
 }
 
@@ -114,16 +127,15 @@ inline Model LoadModel(const std::string& path, const inf_config* config = nullp
 }
 
 inline inf_model* SharedModel() {
-  static const Model model = LoadModel(kTinyModel);
-  return model.get();
+  if (kShared->model.get() == nullptr) kShared->model = LoadModel(kTinyModel);
+  return kShared->model.get();
 }
 
 inline inf_tokenizer* SharedTokenizer() {
-  static const Tokenizer tokenizer = [] {
-    Tokenizer made;
-    EXPECT_OK(inf_model_tokenizer(SharedModel(), made.out(), &err));
-    return made;
-  }();
+  Tokenizer& tokenizer = kShared->tokenizer;
+  if (tokenizer.get() == nullptr) {
+    EXPECT_OK(inf_model_tokenizer(SharedModel(), tokenizer.out(), &err));
+  }
   return tokenizer.get();
 }
 

@@ -11,7 +11,8 @@ using nlohmann::json;
 json ReadGolden() { return json::parse(std::ifstream(kTinyFolder + "/golden.json")); }
 
 TEST(Tokenize, GoldenPrompts) {
-  for (const json& prompt : ReadGolden()["prompts"]) {
+  const json golden = ReadGolden();
+  for (const json& prompt : golden["prompts"]) {
     const auto text = prompt["text"].get<std::string>();
     Tokens ids;
     ASSERT_OK(
@@ -89,7 +90,8 @@ std::string Render(inf_chat* chat, uint32_t flags = 0) {
 }
 
 TEST(ChatTest, GoldenRenderings) {
-  for (const json& golden : ReadGolden()["chats"]) {
+  const json all = ReadGolden();
+  for (const json& golden : all["chats"]) {
     const Chat chat = NewChat();
     const std::string messages = golden["messages"].dump();
     ASSERT_OK(inf_chat_add_json(chat.get(), messages.data(), messages.size(), &err));

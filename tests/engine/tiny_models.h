@@ -1,6 +1,9 @@
 // The tiny models of tests/data, loaded once for a test program.
 #pragma once
 
+#include <gtest/gtest.h>
+
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <string>
@@ -23,15 +26,28 @@ inline Json TinyGolden(const std::string& name) {
   return ReadJsonFile(INFERENCE_TEST_DATA "/golden/tiny/" + name + "/golden.json", 1 << 20);
 }
 
+// Goes at the end of the tests and not of the process: a device that outlives main() is not closed.
+struct TestModels : testing::Environment {
+  void TearDown() override {
+    models.clear();
+    runtime.reset();
+  }
+  std::shared_ptr<Runtime> runtime;
+  std::map<std::pair<std::string, int64_t>, std::shared_ptr<Model>> models;  // by name and chunk
+};
+inline TestModels* const kTestModels =
+    static_cast<TestModels*>(testing::AddGlobalTestEnvironment(new TestModels));
+
 inline const std::shared_ptr<Runtime>& TestRuntime() {
-  static const auto runtime =
-      std::make_shared<Runtime>(RuntimeOptions{}, std::make_shared<Logger>());
+  std::shared_ptr<Runtime>& runtime = kTestModels->runtime;
+  if (!runtime) {
+    runtime = std::make_shared<Runtime>(RuntimeOptions{}, std::make_shared<Logger>());
+  }
   return runtime;
 }
 
 inline std::shared_ptr<Model> TinyModel(const std::string& name, int64_t prefill_chunk = 256) {
-  static std::map<std::pair<std::string, int64_t>, std::shared_ptr<Model>> models;
-  std::shared_ptr<Model>& model = models[{name, prefill_chunk}];
+  std::shared_ptr<Model>& model = kTestModels->models[{name, prefill_chunk}];
   if (!model) {
     model = Model::Load(TestRuntime(), TinyPath(name), {.prefill_chunk = prefill_chunk}, {});
   }
