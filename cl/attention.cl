@@ -69,9 +69,10 @@ KERNEL void rope_append(__global float* q, __global float* keys, __global float*
   }
 }
 
-// Scores of N queries against G groups of sixteen positions: s[n * G + g].
-INLINE void scores(float16* s, GLOBAL float* q, const long ld_q, GLOBAL float* keys, const int N,
-                   const int G) {
+// Scores of N queries against G groups of sixteen positions: s[n * G + g]. Only `rows` queries are
+// there; the last one stands in for the rest.
+INLINE void scores(float16* s, GLOBAL float* q, const long ld_q, const int rows,
+                   GLOBAL float* keys, const int N, const int G) {
 #pragma unroll
   for (int i = 0; i < N * G; ++i) s[i] = 0.0f;
   for (int e = 0; e < E16; ++e) {
@@ -79,7 +80,9 @@ INLINE void scores(float16* s, GLOBAL float* q, const long ld_q, GLOBAL float* k
     for (int g = 0; g < G; ++g) {
       const float16 k = vload16(0, keys + ((long)g * E16 + e) * 16);
 #pragma unroll
-      for (int n = 0; n < N; ++n) s[n * G + g] = fma((float16)(q[n * ld_q + e]), k, s[n * G + g]);
+      for (int n = 0; n < N; ++n) {
+        s[n * G + g] = fma((float16)(q[min(n, rows - 1) * ld_q + e]), k, s[n * G + g]);
+      }
     }
   }
 }
@@ -120,11 +123,11 @@ INLINE void attend_tile(__global float* o, const long ld_o, GLOBAL float* q, con
     const int slot = start % capacity;
     float16 s[N_MAX * GROUPS];
     if (N == 1) {
-      scores(s, q, ld_q, keys + (long)slot * E16, 1, GROUPS);
+      scores(s, q, ld_q, 1, keys + (long)slot * E16, 1, GROUPS);
     } else {
       for (int g = 0; g < GROUPS; ++g) {
         float16 one[N_MAX];
-        scores(one, q, ld_q, keys + (long)(slot + g * 16) * E16, N, 1);
+        scores(one, q, ld_q, n, keys + (long)(slot + g * 16) * E16, N, 1);
         for (int i = 0; i < N; ++i) s[i * GROUPS + g] = one[i];
       }
     }
