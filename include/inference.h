@@ -277,7 +277,7 @@ INF_API void inf_cancel_free(inf_cancel* cancel);
  *   path      bytes as the file system wants them, without NUL
  *   config    NULL for defaults; the INF_SCOPE_MODEL options, "device" among them
  *   cancel    NULL or a cancel object, checked between tensors
- *   progress  NULL or a callback for INF_EVENT_PROGRESS
+ *   progress  NULL or a callback for INF_EVENT_PROGRESS; > 0 ends the load with CANCELLED
  * Errors: NOT_FOUND, IO, PATH, FORMAT, UNSUPPORTED, LIMIT, DEVICE (no such device), OOM_DEVICE (with
  * the bytes wanted and left), KERNEL_BUILD, CANCELLED, CALLBACK. A failed load leaves nothing behind. */
 INF_API inf_status inf_model_load(inf_runtime* runtime, const char* path, size_t path_len,
