@@ -29,8 +29,8 @@ void CL_CALLBACK FreeHostMemory(cl_mem, void* memory) { std::free(memory); }
 // takes 0.1 s then, not 0.5 s. The memory goes when the driver has let go of the buffer, not at our
 // release.
 cl_mem CreateInHugePages(cl_context context, uint64_t bytes, cl_int* code) {
-  void* const memory = std::aligned_alloc(kHugePage, bytes);
-  if (memory == nullptr) {
+  void* memory = nullptr;
+  if (::posix_memalign(&memory, kHugePage, bytes) != 0) {
     *code = CL_MEM_OBJECT_ALLOCATION_FAILURE;
     return nullptr;
   }
