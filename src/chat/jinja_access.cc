@@ -24,12 +24,18 @@ Value Missing(Runtime& runtime, const Value& value, const Value& key) {
       fmt::format("{} has no element {}", ObjectName(value), Repr(runtime, key)));
 }
 
+Value Unsafe(Runtime& runtime, const Value& value, std::string_view name) {
+  return runtime.UndefinedWith(fmt::format("access to attribute {} of '{}' object is unsafe.",
+                                           QuoteLikePython(name), TypeName(value)));
+}
+
 // What Python's getattr finds; nothing where there is no such attribute.
 std::optional<Value> FindAttribute(Runtime& runtime, const Value& value, std::string_view name) {
   if ((name.starts_with("__") && name.ends_with("__")) || IsMutator(value, name)) {
-    return runtime.UndefinedWith(fmt::format("access to attribute {} of '{}' object is unsafe.",
-                                             QuoteLikePython(name), TypeName(value)));
+    return Unsafe(runtime, value, name);
   }
+  const bool own = value.kind() == Kind::kSpace && value.Get<Space*>()->is_self;
+  if (own && name.starts_with('_')) return Unsafe(runtime, value, name);
   if (value.kind() == Kind::kSpace) {
     for (const auto& [key, attribute] : value.Get<Space*>()->attributes) {
       if (key == name) return attribute;
@@ -37,8 +43,20 @@ std::optional<Value> FindAttribute(Runtime& runtime, const Value& value, std::st
   }
   if (value.kind() == Kind::kLoop) return LoopAttribute(runtime, *value.Get<Loop*>(), name);
   if (value.kind() == Kind::kMacro) return MacroAttribute(runtime, *value.Get<Macro*>(), name);
+  if (value.kind() == Kind::kCycler && name == "current") {
+    const Cycler& cycler = *value.Get<Cycler*>();
+    return cycler.items[cycler.at];
+  }
+  if (value.kind() == Kind::kList && value.list()->group) {
+    if (name == "grouper") return value.list()->items[0];
+    if (name == "list") return value.list()->items[1];
+  }
   if (const MethodInfo* method = FindMethod(value, name)) {
     return Value(runtime.NewMethod(value, method));
+  }
+  if (IsOtherMethod(value, name)) {
+    return runtime.UndefinedWith(
+        fmt::format("method {} of '{}' is not supported", QuoteLikePython(name), TypeName(value)));
   }
   return std::nullopt;
 }
@@ -103,6 +121,12 @@ Value GetAttribute(Runtime& runtime, const Value& value, std::string_view name) 
   const Value key(name);
   if (const std::optional<Value> found = FindItem(runtime, value, key)) return *found;
   return Missing(runtime, value, key);
+}
+
+Value GetOwnAttribute(Runtime& runtime, const Value& value, std::string_view name) {
+  RequireDefined(value);
+  const std::optional<Value> found = FindAttribute(runtime, value, name);
+  return found ? *found : Missing(runtime, value, Value(name));
 }
 
 Value GetItem(Runtime& runtime, const Value& value, const Value& key) {

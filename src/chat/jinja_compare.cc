@@ -116,6 +116,10 @@ bool Equals(Runtime& runtime, const Value& a, const Value& b, int depth) {
       return a.Get<Loop*>() == b.Get<Loop*>();
     case Kind::kBuiltin:
       return a.Get<const Builtin*>() == b.Get<const Builtin*>();
+    case Kind::kCycler:
+      return a.Get<Cycler*>() == b.Get<Cycler*>();
+    case Kind::kJoiner:
+      return a.Get<Joiner*>() == b.Get<Joiner*>();
     default:
       return false;
   }

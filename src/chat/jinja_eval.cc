@@ -1,6 +1,7 @@
 #include "chat/jinja_eval.h"
 
 #include "chat/jinja_fault.h"
+#include "chat/jinja_globals.h"
 #include "chat/jinja_ops.h"
 #include "chat/jinja_print.h"
 #include "util/error.h"
@@ -145,9 +146,10 @@ void Evaluator::Assign(const Expr* target, const Value& value) {
   if (target->kind == ExprKind::kAttribute) {
     const Value space = Eval(target->left);
     position_ = target->offset;
-    if (space.kind() != Kind::kSpace) {
+    if (space.kind() != Kind::kSpace || space.Get<Space*>()->is_self) {
       Raise("cannot assign attribute on non-namespace object {}", Quote(target->left->name));
     }
+    RequirePublicName(target->name);
     for (auto& [name, old] : space.Get<Space*>()->attributes) {
       if (name == target->name) {
         old = value;

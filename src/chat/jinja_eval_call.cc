@@ -1,3 +1,6 @@
+#include <utility>
+
+#include "chat/jinja_args.h"
 #include "chat/jinja_eval.h"
 #include "chat/jinja_fault.h"
 #include "chat/jinja_ops.h"
@@ -58,6 +61,11 @@ Value Evaluator::Call(const Value& callee, const Args& args) {
       const Method& method = *callee.Get<const Method*>();
       if (method.self.IsString()) runtime_.ChargeText(method.self.text().size());
       return method.info->call(runtime_, method.self, args);
+    }
+    case Kind::kJoiner: {
+      Bound(args, "joiner", {});
+      Joiner& joiner = *callee.Get<Joiner*>();
+      return Value(std::exchange(joiner.used, true) ? joiner.separator : std::string_view());
     }
     default:
       Raise("'{}' object is not callable", TypeName(callee));

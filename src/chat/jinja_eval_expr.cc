@@ -42,6 +42,15 @@ Value Evaluator::EvalLeaf(const Expr* expr) {
 Value Evaluator::EvalName(const Expr* expr) {
   if (const Value* found = scope_->Find(expr->name)) return *found;
   if (const Builtin* global = FindGlobal(expr->name)) return Value(global);
+  if (expr->name == "self") {
+    Space* self = runtime_.NewSpace();
+    self->is_self = true;
+    return Value(self);
+  }
+  if (expr->name == "lipsum") {
+    position_ = expr->offset;
+    Raise("function 'lipsum' is not supported");
+  }
   return runtime_.UndefinedWith(fmt::format("{} is undefined", QuoteLikePython(expr->name)));
 }
 
@@ -149,7 +158,7 @@ Value Evaluator::ApplyItem(const Expr* expr, const Value& left) {
 Value Evaluator::ApplyFilter(const Expr* expr, const Value& left) {
   const Args args = EvalArgs(expr);
   position_ = expr->offset;
-  if (expr->filter == nullptr) Raise("no filter named {}", Quote(expr->name));
+  if (expr->filter == nullptr) Raise("{}", NoFilterMessage(expr->name));
   if (left.IsString()) runtime_.ChargeText(left.text().size());
   return expr->filter->apply(runtime_, left, args);
 }

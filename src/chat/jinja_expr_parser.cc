@@ -71,8 +71,8 @@ Expr* ExprParser::NewExpr(ExprKind kind, size_t offset, const Expr* left) {
 void ExprParser::FailOnUnknown() const {
   if (unknown_.empty()) return;
   const Expr* expr = unknown_.front();
-  RaiseAt(expr->offset, "no {} named {}", expr->kind == ExprKind::kFilter ? "filter" : "test",
-          Quote(expr->name));
+  if (expr->kind == ExprKind::kFilter) RaiseAt(expr->offset, "{}", NoFilterMessage(expr->name));
+  RaiseAt(expr->offset, "no test named {}", Quote(expr->name));
 }
 
 const Expr* ExprParser::ParseExpression() {

@@ -1,7 +1,6 @@
 #include "chat/jinja_format.h"
 
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <string>
@@ -157,52 +156,10 @@ class PercentFormatter {
   bool mapped_ = false;
 };
 
-Value FieldValue(Runtime& runtime, const Args& args, std::string_view field, size_t& automatic) {
-  size_t index = 0;
-  const char* last = field.data() + field.size();
-  if (field.empty()) {
-    index = automatic++;
-  } else if (const auto [rest, error] = std::from_chars(field.data(), last, index);
-             error != std::errc() || rest != last) {
-    for (const auto& [name, value] : args.named) {
-      if (name == field) return value;
-    }
-    if (field.find_first_of(":!.[") != field.npos) {
-      Raise("format field {} is unsupported, wanted a name or number", QuoteLikePython(field));
-    }
-    Raise("KeyError: {}", Repr(runtime, Value(field)));
-  }
-  if (index >= args.positional.size()) {
-    Raise("Replacement index {} out of range for positional args tuple", index);
-  }
-  return args.positional[index];
-}
-
 }  // namespace
 
 Value PercentFormat(Runtime& runtime, std::string_view format, const Value& values) {
   return PercentFormatter(runtime, format, values).Run();
-}
-
-Value BraceFormat(Runtime& runtime, std::string_view format, const Args& args) {
-  TextOut out(runtime);
-  size_t automatic = 0;
-  for (size_t at = 0; at < format.size();) {
-    const size_t mark = std::min(format.find_first_of("{}", at), format.size());
-    out.Add(format.substr(at, mark - at));
-    if (mark == format.size()) break;
-    if (mark + 1 < format.size() && format[mark + 1] == format[mark]) {
-      out.Add(format[mark]);
-      at = mark + 2;
-      continue;
-    }
-    const size_t close = format[mark] == '{' ? format.find('}', mark) : format.npos;
-    if (close == format.npos) Raise("Single '{}' encountered in format string", format[mark]);
-    out.Add(Str(runtime,
-                FieldValue(runtime, args, format.substr(mark + 1, close - mark - 1), automatic)));
-    at = close + 1;
-  }
-  return runtime.Text(out.Take());
 }
 
 }  // namespace inference::jinja

@@ -9,7 +9,7 @@
 namespace inference::jinja {
 
 Value PercentFormat(Runtime& runtime, std::string_view format, const Value& values);
-// Fields {}, {0} and {name}; conversions and format specifications are not supported.
+// As Jinja's sandbox runs it: {0.name[key]!r:>8}; widths and precisions up to 10,000.
 Value BraceFormat(Runtime& runtime, std::string_view format, const Args& args);
 
 }  // namespace inference::jinja

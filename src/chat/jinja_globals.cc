@@ -64,6 +64,7 @@ Value MakeNamespace(Runtime& runtime, const Args& args) {
   Space* space = runtime.NewSpace();
   for (const auto& [key, value] : DictFrom(runtime, args, "namespace")->entries) {
     if (!key.IsString()) Raise("namespace: key is of type '{}', wanted a string", TypeName(key));
+    RequirePublicName(key.text());
     space->attributes.emplace_back(key.text(), value);
   }
   return Value(space);
@@ -88,13 +89,38 @@ Value StrftimeNow(Runtime& runtime, const Args& args) {
   return runtime.Text(out.str());
 }
 
+Value MakeCycler(Runtime& runtime, const Args& args) {
+  if (!args.named.empty()) Raise("cycler: unexpected argument {}", Quote(args.named[0].first));
+  if (args.positional.empty()) Raise("at least one item has to be provided");
+  Cycler* cycler = runtime.NewCycler();
+  cycler->items = args.positional;
+  return Value(cycler);
+}
+
+Value MakeJoiner(Runtime& runtime, const Args& args) {
+  const Bound bound(args, "joiner", {"sep"});
+  Joiner* joiner = runtime.NewJoiner();
+  joiner->separator = bound.Has(0) ? Str(runtime, bound.At(0)) : ", ";
+  return Value(joiner);
+}
+
 constexpr Builtin kGlobals[] = {{"range", Range},
                                 {"dict", MakeDict},
                                 {"namespace", MakeNamespace},
+                                {"cycler", MakeCycler},
+                                {"joiner", MakeJoiner},
                                 {"raise_exception", RaiseException},
                                 {"strftime_now", StrftimeNow}};
 
 }  // namespace
+
+void RequirePublicName(std::string_view attribute) {
+  if (!attribute.starts_with('_')) return;
+  Raise(
+      "Chat templates cannot store underscore-prefixed attributes on a namespace, but got {}. "
+      "Please rename the attribute.",
+      QuoteLikePython(attribute));
+}
 
 const Builtin* FindGlobal(std::string_view name) {
   for (const Builtin& global : kGlobals) {

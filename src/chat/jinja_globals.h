@@ -9,4 +9,7 @@ namespace inference::jinja {
 
 const Builtin* FindGlobal(std::string_view name);  // null where unknown
 
+// Raises for a namespace's attribute that begins with '_', as transformers' own namespace does.
+void RequirePublicName(std::string_view attribute);
+
 }  // namespace inference::jinja

@@ -87,12 +87,6 @@ Value Items(Runtime& runtime, const Value& value, const Args& args) {
   return Value(out);
 }
 
-// What sorting and uniqueness compare: the attribute, with case folded away unless it counts.
-Value KeyOf(Runtime& runtime, const Value& item, const Value& attribute, bool case_sensitive) {
-  const Value key = attribute.IsNone() ? item : GetPath(runtime, item, attribute);
-  return key.IsString() && !case_sensitive ? runtime.Text(Lower(key.text())) : key;
-}
-
 // The same for each of the attributes in "a,b", as a tuple.
 Value KeysOf(Runtime& runtime, const Value& item, const Value& attributes, bool case_sensitive) {
   List* keys = runtime.NewList(Sequence::kTuple);
@@ -110,8 +104,12 @@ Value KeysOf(Runtime& runtime, const Value& item, const Value& attributes, bool 
 
 using Keyed = std::vector<std::pair<Value, Value>>;  // sort key, item
 
+Value PlainKeyOf(Runtime& runtime, const Value& item, const Value& attribute, bool case_sensitive) {
+  return KeyOf(runtime, item, attribute, case_sensitive);
+}
+
 Keyed WithKeys(Runtime& runtime, const Value& value, const Value& attribute, bool case_sensitive,
-               decltype(KeyOf)& key_of = KeyOf) {
+               decltype(PlainKeyOf)& key_of = PlainKeyOf) {
   Keyed keyed;
   for (const Value& item : Iterate(runtime, value)) {
     runtime.Charge(1);
@@ -230,6 +228,12 @@ constexpr FilterInfo kListFilters[] = {
 };
 
 }  // namespace
+
+Value KeyOf(Runtime& runtime, const Value& item, const Value& attribute, bool case_sensitive,
+            const Value* fallback) {
+  const Value key = attribute.IsNone() ? item : GetPath(runtime, item, attribute, fallback);
+  return key.IsString() && !case_sensitive ? runtime.Text(Lower(key.text())) : key;
+}
 
 const FilterInfo* FindListFilter(std::string_view name) {
   for (const FilterInfo& filter : kListFilters) {

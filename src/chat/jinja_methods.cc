@@ -90,6 +90,22 @@ Value LoopChanged(Runtime& runtime, const Value& self, const Args& args) {
 
 constexpr MethodInfo kLoopMethods[] = {{"cycle", LoopCycle}, {"changed", LoopChanged}};
 
+Value CyclerNext(Runtime&, const Value& self, const Args& args) {
+  Bound(args, "next", {});
+  Cycler& cycler = *self.Get<Cycler*>();
+  const Value current = cycler.items[cycler.at];
+  cycler.at = (cycler.at + 1) % cycler.items.size();
+  return current;
+}
+
+Value CyclerReset(Runtime&, const Value& self, const Args& args) {
+  Bound(args, "reset", {});
+  self.Get<Cycler*>()->at = 0;
+  return Value();
+}
+
+constexpr MethodInfo kCyclerMethods[] = {{"next", CyclerNext}, {"reset", CyclerReset}};
+
 template <size_t N>
 const MethodInfo* Find(const MethodInfo (&table)[N], std::string_view name) {
   for (const MethodInfo& method : table) {
@@ -115,6 +131,8 @@ const MethodInfo* FindMethod(const Value& value, std::string_view name) {
       return Find(kDictMethods, name);
     case Kind::kLoop:
       return Find(kLoopMethods, name);
+    case Kind::kCycler:
+      return Find(kCyclerMethods, name);
     case Kind::kList: {
       const Sequence sequence = value.list()->sequence;
       const bool plain = sequence == Sequence::kList || sequence == Sequence::kTuple;
@@ -133,6 +151,13 @@ bool IsMutator(const Value& value, std::string_view name) {
   if (value.kind() == Kind::kDict) return Has(kOfDicts, name);
   return value.kind() == Kind::kList && value.list()->sequence == Sequence::kList &&
          Has(kOfLists, name);
+}
+
+bool IsOtherMethod(const Value& value, std::string_view name) {
+  static constexpr std::string_view kOfText[] = {"encode",  "expandtabs",   "format_map",
+                                                 "isascii", "isidentifier", "isprintable",
+                                                 "istitle", "maketrans",    "translate"};
+  return value.IsString() && Has(kOfText, name);
 }
 
 std::optional<Value> LoopAttribute(Runtime& runtime, const Loop& loop, std::string_view name) {

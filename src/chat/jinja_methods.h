@@ -13,6 +13,8 @@ namespace inference::jinja {
 const MethodInfo* FindMethod(const Value& value, std::string_view name);
 // Whether this is a method of Python's that would change the value: refused, as by Jinja's sandbox.
 bool IsMutator(const Value& value, std::string_view name);
+// Whether Python has this method and FindMethod does not.
+bool IsOtherMethod(const Value& value, std::string_view name);
 
 std::optional<Value> LoopAttribute(Runtime& runtime, const Loop& loop, std::string_view name);
 std::optional<Value> MacroAttribute(Runtime& runtime, const Macro& macro, std::string_view name);

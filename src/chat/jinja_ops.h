@@ -27,6 +27,8 @@ void SetKey(Runtime& runtime, Dict* dict, const Value& key, const Value& value);
 // value.name and value[key] by Jinja's rules; undefined where there is nothing.
 Value GetAttribute(Runtime& runtime, const Value& value, std::string_view name);
 Value GetItem(Runtime& runtime, const Value& value, const Value& key);
+// The attribute alone: a key of the same name does not stand in for it.
+Value GetOwnAttribute(Runtime& runtime, const Value& value, std::string_view name);
 // value[start:stop:step], each possibly none; raises where the value has no slices.
 Value GetSlice(Runtime& runtime, const Value& value, const Value& start, const Value& stop,
                const Value& step);

@@ -33,6 +33,7 @@ class StmtParser final : public ExprParser {
   const Stmt* ParseMacro(Stmt* stmt);
   const Stmt* ParseCallBlock(Stmt* stmt);
   const Stmt* ParseFilterBlock(Stmt* stmt);
+  const Stmt* ParsePrint(Stmt* stmt);
   const Stmt* ParseJump(Stmt* stmt, StmtKind kind);
   void ParseParameters(Stmt* stmt);
   void ParseMacroBody(Stmt* stmt, std::string_view end);
@@ -115,9 +116,10 @@ const Stmt* StmtParser::ParseStatement() {
     stmt->body = ParseBodyAndEnd("endgeneration");
     return stmt;
   }
+  if (tag == "print") return ParsePrint(stmt);
   for (const std::string_view other :
-       {"include", "import", "from", "extends", "block", "autoescape", "print"}) {
-    if (tag == other) RaiseAt(offset, "tag {} is unsupported", Quote(tag));
+       {"include", "import", "from", "extends", "block", "autoescape"}) {
+    if (tag == other) RaiseAt(offset, "tag {} is not supported", Quote(tag));
   }
   RaiseAt(offset, "unknown tag {}", Quote(tag));
 }
@@ -224,6 +226,14 @@ const Stmt* StmtParser::ParseFilterBlock(Stmt* stmt) {
   stmt->kind = StmtKind::kFilterBlock;
   stmt->value = ParseFilters(NewExpr(ExprKind::kCaptured, stmt->offset), /*first_inline=*/true);
   stmt->body = ParseBodyAndEnd("endfilter");
+  return stmt;
+}
+
+const Stmt* StmtParser::ParsePrint(Stmt* stmt) {
+  stmt->kind = StmtKind::kPrint;
+  Expr* texts = NewExpr(ExprKind::kConcat, stmt->offset, ParseExpression());
+  while (SkipOperator(",")) texts->items.push_back(ParseExpression());
+  stmt->value = texts;
   return stmt;
 }
 

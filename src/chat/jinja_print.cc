@@ -63,6 +63,7 @@ void AddDict(Runtime& runtime, TextOut& out, const Dict& dict, int depth) {
 }
 
 void AddSpace(Runtime& runtime, TextOut& out, const Space& space, int depth) {
+  if (space.is_self) return out.Add("<TemplateReference None>");
   out.Add("<Namespace {");
   bool first = true;
   for (const auto& [name, value] : space.attributes) {
@@ -105,6 +106,9 @@ void AddRepr(Runtime& runtime, TextOut& out, const Value& value, int depth) {
     }
     case Kind::kBuiltin:
       return out.Add(fmt::format("<function {}>", value.Get<const Builtin*>()->name));
+    case Kind::kCycler:
+    case Kind::kJoiner:
+      return out.Add(fmt::format("<{} object>", TypeName(value)));
     case Kind::kMethod:
       return out.Add(fmt::format("<method {}>", value.Get<const Method*>()->info->name));
   }

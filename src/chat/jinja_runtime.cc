@@ -78,6 +78,16 @@ const Method* Runtime::NewMethod(Value self, const MethodInfo* info) {
   return &methods_.emplace_back(Method{self, info});
 }
 
+Cycler* Runtime::NewCycler() {
+  Charge(2);
+  return &cyclers_.emplace_back();
+}
+
+Joiner* Runtime::NewJoiner() {
+  Charge(2);
+  return &joiners_.emplace_back();
+}
+
 void TextOut::Add(std::string_view text) {
   runtime_->ChargeText(text.size());
   if (text.size() > kMaxTextBytes - text_.size()) {

@@ -41,6 +41,8 @@ class Runtime {
   Macro* NewMacro(const Stmt* definition, Scope* scope);
   Loop* NewLoop();
   const Method* NewMethod(Value self, const MethodInfo* info);
+  Cycler* NewCycler();
+  Joiner* NewJoiner();
 
   void Append(List* list, Value value) {
     Charge(1);
@@ -61,6 +63,8 @@ class Runtime {
   std::deque<Macro> macros_;
   std::deque<Loop> loops_;
   std::deque<Method> methods_;
+  std::deque<Cycler> cyclers_;
+  std::deque<Joiner> joiners_;
 };
 
 // Text that grows under the limits: the output, a captured block, a printed value.

@@ -40,7 +40,7 @@ Value Map(Runtime& runtime, const Value& value, const Args& args) {
   }
   const std::string_view name = NameIn(args.positional[0], "map");
   const FilterInfo* filter = FindFilter(name);
-  if (filter == nullptr) Raise("no filter named {}", Quote(name));
+  if (filter == nullptr) Raise("{}", NoFilterMessage(name));
   const Args rest = ArgsFrom(args, 1);
   for (const Value& item : Iterate(runtime, value)) {
     runtime.Append(out, filter->apply(runtime, item, rest));

@@ -57,6 +57,7 @@ bool IsCallable(const Value& v) {
     case Kind::kLoop:
     case Kind::kBuiltin:
     case Kind::kMethod:
+    case Kind::kJoiner:
       return true;
     default:
       return false;

@@ -10,6 +10,7 @@
 #include "chat/jinja_ops.h"
 #include "chat/jinja_print.h"
 #include "chat/jinja_text.h"
+#include "util/error.h"
 #include "util/utf8.h"
 
 namespace inference::jinja {
@@ -192,10 +193,19 @@ const FilterInfo* FindTextFilter(std::string_view name) {
 }
 
 const FilterInfo* FindFilter(std::string_view name) {
-  for (const auto find : {FindTextFilter, FindListFilter, FindSelectFilter, FindNumberFilter}) {
+  for (const auto find : {FindTextFilter, FindListFilter, FindSelectFilter, FindNumberFilter,
+                          FindGroupFilter, FindEncodeFilter}) {
     if (const FilterInfo* filter = find(name)) return filter;
   }
   return nullptr;
+}
+
+std::string NoFilterMessage(std::string_view name) {
+  for (const std::string_view other :
+       {"filesizeformat", "pprint", "random", "striptags", "urlize", "wordwrap"}) {
+    if (name == other) return fmt::format("filter {} is not supported", Quote(name));
+  }
+  return fmt::format("no filter named {}", Quote(name));
 }
 
 }  // namespace inference::jinja

@@ -175,6 +175,7 @@ Value ZeroFilled(Runtime& runtime, const Value& self, const Args& args) {
 }
 
 Value Formatted(Runtime& runtime, const Value& self, const Args& args) {
+  if (self.IsMarkup()) Raise("format of escaped text is not supported");
   return BraceFormat(runtime, self.text(), args);
 }
 

@@ -41,7 +41,11 @@ std::string_view TypeName(const Value& value) {
     case Kind::kDict:
       return "dict";
     case Kind::kSpace:
-      return "Namespace";
+      return value.Get<Space*>()->is_self ? "TemplateReference" : "Namespace";
+    case Kind::kCycler:
+      return "Cycler";
+    case Kind::kJoiner:
+      return "Joiner";
     case Kind::kMacro:
       return "Macro";
     case Kind::kLoop:

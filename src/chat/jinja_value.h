@@ -34,6 +34,8 @@ struct Macro;
 struct Loop;
 struct Builtin;
 struct Method;
+struct Cycler;
+struct Joiner;
 
 enum class Kind : uint8_t {
   kNone,
@@ -49,6 +51,8 @@ enum class Kind : uint8_t {
   kLoop,
   kBuiltin,
   kMethod,
+  kCycler,
+  kJoiner,
 };
 
 template <typename T>
@@ -56,7 +60,7 @@ concept HeldType = std::same_as<T, bool> || std::same_as<T, int64_t> || std::sam
     std::same_as<T, std::string_view> || std::same_as<T, Markup> || std::same_as<T, Undefined> ||
     std::same_as<T, List*> || std::same_as<T, Dict*> || std::same_as<T, Space*> ||
     std::same_as<T, Macro*> || std::same_as<T, Loop*> || std::same_as<T, const Builtin*> ||
-    std::same_as<T, const Method*>;
+    std::same_as<T, const Method*> || std::same_as<T, Cycler*> || std::same_as<T, Joiner*>;
 
 class Value {
  public:
@@ -91,7 +95,7 @@ class Value {
 
  private:
   std::variant<std::monostate, Undefined, bool, int64_t, double, std::string_view, List*, Dict*,
-               Space*, Macro*, Loop*, const Builtin*, const Method*, Markup>
+               Space*, Macro*, Loop*, const Builtin*, const Method*, Cycler*, Joiner*, Markup>
       storage_;
 };
 
@@ -102,6 +106,7 @@ struct List {
   Sequence sequence = Sequence::kList;
   std::vector<Value> items;               // fixed once built
   bool consumed = false;                  // a generator is read once
+  bool group = false;                     // a tuple of groupby: (grouper, list)
   int64_t start = 0, stop = 0, step = 1;  // of a range, for printing
 };
 
@@ -109,8 +114,19 @@ struct Dict {
   std::vector<std::pair<Value, Value>> entries;  // in order of insertion; fixed once built
 };
 
-struct Space {  // namespace(): the only thing a template can change
+struct Space {           // namespace()
+  bool is_self = false;  // the template's own reference: empty
   std::vector<std::pair<std::string_view, Value>> attributes;
+};
+
+struct Cycler {
+  std::vector<Value> items;  // not empty
+  size_t at = 0;
+};
+
+struct Joiner {
+  std::string_view separator;
+  bool used = false;
 };
 
 struct Scope {

@@ -47,14 +47,45 @@ TEST(ChatTemplate, RaiseExceptionCarriesItsText) {
 TEST(ChatTemplate, NothingOfTheHostIsReachable) {
   ExpectTemplateError("{{ ''.__class__.__mro__ }}",
                       "access to attribute '__class__' of 'str' object is unsafe.");
-  ExpectTemplateError("{{ self._TemplateReference }}", "'self' is undefined");
-  ExpectTemplateError("{{ cycler.__init__.__globals__ }}", "'cycler' is undefined");
+  ExpectTemplateError("{{ self._TemplateReference__context.x }}",
+                      "access to attribute '_TemplateReference__context' of 'TemplateReference' "
+                      "object is unsafe.");
+  ExpectTemplateError("{{ cycler.__init__.__globals__ }}", "'__init__' of");
+  ExpectTemplateError("{{ '{0.__class__.x}'.format(1) }}", "attribute '__class__' of 'int'");
+  ExpectTemplateError("{{ ([] | attr('__class__')).x }}", "attribute '__class__' of 'list'");
   ExpectTemplateError("{{ range.__globals__.x }}", "unsafe");
   ExpectTemplateError("{{ [].append(1) }}", "unsafe");
+}
+
+TEST(ChatTemplate, WhatIsNotSupportedSaysSo) {
   for (const char* tag : {"include 'x'", "import 'x' as y", "from 'x' import y", "extends 'x'",
-                          "block x", "autoescape true", "print 1"}) {
-    ExpectTemplateError("{% " + std::string(tag) + " %}", "is unsupported");
+                          "block x", "autoescape true"}) {
+    const std::string name = std::string(tag).substr(0, std::string(tag).find(' '));
+    ExpectTemplateError("a\n{% " + std::string(tag) + " %}",
+                        "t:2:4: tag '" + name + "' is not supported");
   }
+  for (const char* filter :
+       {"filesizeformat", "pprint", "random", "striptags", "urlize", "wordwrap"}) {
+    const std::string name = filter;
+    ExpectTemplateError("{{ 1 | " + name + " }}", "t:1:8: filter '" + name + "' is not supported");
+    ExpectTemplateError("{{ [1] | map('" + name + "') | list }}",
+                        "filter '" + name + "' is not supported");
+  }
+  ExpectTemplateError("\n {{ lipsum() }}", "t:2:5: function 'lipsum' is not supported");
+  ExpectTemplateError("{{ 'a'.encode() }}", "method 'encode' of 'str' is not supported");
+  ExpectTemplateError("{{ ('{}' | safe).format(1) }}", "format of escaped text is not supported");
+  ExpectTemplateError("{{ '{!a}'.format('x') }}", "conversion in '!a' is not supported");
+  ExpectTemplateError("{{ '{:c}'.format(65) }}", "format type 'c' is not supported");
+  ExpectTemplateError("{{ '{:.3}'.format(2.5) }}", "a precision without a type is not supported");
+  ExpectTemplateError("{{ '{:09,}'.format(25) }}", "grouped digits are not supported");
+}
+
+TEST(ChatTemplate, FormatWidthsHaveALimit) {
+  ExpectTemplateError("{{ '{:99999999999}'.format(1) }}", "width or precision above 10000");
+  ExpectTemplateError("{{ '{:.99999f}'.format(1.5) }}", "width or precision above 10000");
+  ExpectTemplateError("{{ '{:{:{}}}'.format(1, 2, 3) }}", "Max string recursion exceeded");
+  EXPECT_EQ(Render("{{ '{:10000}'.format(1) | length }}{{ '{:.10000f}'.format(1.5) | length }}"),
+            "1000010002");
 }
 
 TEST(ChatTemplate, AbsentVariablesAreWhatTransformersPasses) {

@@ -1,40 +1,10 @@
-"""Writes snippets.json: small templates with what Jinja prints for them, or the error it raises.
-
-Needs jinja2 3.1; the environment is the one that transformers' apply_chat_template builds.
-"""
+"""Writes snippets.json: small templates with what Jinja prints for them, or the error it raises."""
 import json
 import os
 
-import jinja2
-import jinja2.ext
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from reference import environment
 
-
-class Generation(jinja2.ext.Extension):
-    tags = {"generation"}
-
-    def parse(self, parser):
-        line = next(parser.stream).lineno
-        body = parser.parse_statements(["name:endgeneration"], drop_needle=True)
-        return jinja2.nodes.CallBlock(self.call_method("_run"), [], [], body).set_lineno(line)
-
-    def _run(self, caller):
-        return caller()
-
-
-def raise_exception(message):
-    raise jinja2.exceptions.TemplateError(message)
-
-
-def tojson(x, ensure_ascii=False, indent=None, separators=None, sort_keys=False):
-    return json.dumps(x, ensure_ascii=ensure_ascii, indent=indent, separators=separators,
-                      sort_keys=sort_keys)
-
-
-env = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True,
-                                    extensions=[Generation, jinja2.ext.loopcontrols])
-env.filters["tojson"] = tojson
-env.globals["raise_exception"] = raise_exception
+env = environment()
 
 V = {
     "s": "Hello World", "pad": "  \t pad\u00a0\n", "u": "h\u00e9llo \u4e16\u754c \U0001f600", "e": "",
@@ -330,6 +300,60 @@ a {%+ if t +%} b {%+ endif %} c {{ 1 }} d {# comment #} e
 {{ n.x.y }}
 {{ 5.x }}
 {{ (5).nope }}|
+{% for c, items in people | groupby('age') %}{{ c }}:{% for p in items %}{{ p.name }},{% endfor %};{% endfor %}
+{% for g in people | groupby('name') %}{{ g.grouper }}={{ g.list | length }}/{{ g[0] }} {% endfor %}
+{{ people | groupby('tags.0', default='none') | map(attribute='grouper') | list }}
+{{ ['b', 'A', 'a'] | groupby(0) }} {{ ['b', 'A', 'a'] | groupby(0, case_sensitive=true) }}
+{{ [{'k': 'b'}, {'k': 'B'}, {'k': 1}] | groupby('k') }}
+{{ [1, 2, 3, 4, 5, 6, 7] | slice(3) | list }} {{ l | slice(2, 'x') | list }} {{ l | slice(5) | list }}
+{{ l | slice }}
+{{ l | slice(0) | list }}
+{{ d | attr('a') }}|{{ d | attr('keys') is callable }}|{{ s | attr('nope') is undefined }}
+{{ d | attr('__class__') }}
+{{ 'a b/c?d=\u00e9&~' | urlencode }} {{ {'a b': 'c/d', 'e': 1} | urlencode }} {{ [('x', 'y z'), ('k', none)] | urlencode }} {{ 12 | urlencode }}
+<p{{ {'class': 'a "b"', 'id': 3, 'x': none, 'y': missing} | xmlattr }}>|{{ {'a': 'b'} | xmlattr(false) }}|{{ {} | xmlattr }}|
+{{ {'a b': 1} | xmlattr }}
+{% set c = cycler('a', 'b', 'c') %}{{ c.next() }}{{ c.next() }}{{ c.current }}{{ c.next() }}{{ c.next() }}{{ c.reset() }}{{ c.current }}
+{{ cycler() }}
+{% set j = joiner() %}{% for x in l %}{{ j() }}{{ x }}{% endfor %}|{% set k = joiner(' | ') %}{{ k() }}a{{ k() }}b
+{{ joiner()(1) }}
+{{ self.anything }}|{{ self is defined }}|{{ self }}|{{ self.x is defined }}
+{{ self._TemplateReference__context }}
+{{ self.__class__ }}
+{% print s %}{% print 1, 2 %}
+{% set ns = namespace() %}{% set ns._x = 1 %}
+{{ namespace(_a=1) }}
+{{ namespace(**{'__class__': 1}) }}
+{% set ns = namespace(a=1) %}{{ ns._a is defined }}
+{{ '{} {} {{}}'.format(1, 'b') }} {{ '{1}{0}{1}'.format('a', 'b') }} {{ '{x}-{y}'.format(x=1, y=[1]) }}
+{{ '{:>5}|{:<5}|{:^5}|{:*^7}|{:\u00e9>4}'.format('ab', 'cd', 'ef', 'gh', 'i') }}
+{{ '{:5}|{:05}|{:+d}|{: d}|{:x}|{:#X}|{:b}|{:#o}|{:,}|{:_}'.format(42, 42, 42, 42, 255, 255, 5, 8, 1234567, 1234567) }}
+{{ '{:.2f}|{:8.3f}|{:e}|{:.3g}|{:g}|{:%}|{:.1%}|{:,.2f}'.format(3.14159, 2.5, 12345.678, 0.00012345, 1e10, 0.25, 0.256, 1234567.891) }}
+{{ '{:08.2f}|{:=+8}|{:<08}|{:+.1f}|{:010}|{:-^+9}'.format(-3.14159, 5, 7, 2, -42, 3) }}
+{{ '{:.3}|{:>6.2}|{:s}'.format('abcdef', 'xyz', 'q') }} {{ '{!r}|{!s}|{!r:>6}'.format('a', 'b', 'c') }}
+{{ '{0[a]} {0[b][c]} {1.name} {2[1]}'.format(d, people[0], l) }} {{ '{0[b][c][1]}'.format(d) }}
+{{ '{:{}}|{:{w}.{p}}'.format('a', 5, 'bcd', w=6, p=2) }}
+{{ '{} {0}'.format(1) }}
+{{ '{0} {}'.format(1) }}
+{{ '{}'.format() }}
+{{ '{x}'.format(y=1) }}
+{{ '{'.format(1) }}
+{{ '}'.format(1) }}
+{{ '{!x}'.format(1) }}
+{{ '{:d}'.format('a') }}
+{{ '{:s}'.format(1) }}
+{{ '{:.2}'.format(3) }}
+{{ '{:=5}'.format('a') }}
+{{ '{:5}'.format(none) }}
+{{ '{:>5}'.format(l) }}
+{{ '{:5!}'.format(1) }}
+{{ '{0.__class__}'.format(1) }}
+{{ '{0[0]}{0[x]}'.format(l) }}|{{ '{0.nope}'.format(1) }}|
+{{ '{:d}'.format(2.5) }}
+{{ '{:d}|{:5d}|{}'.format(true, false, true) }} {{ '{:f}|{:.0f}|{:#.0f}|{:e}'.format(1, 2.5, 3, 0) }} {{ '{:5}|{:<7}|{}'.format(1.5, 2.0, 1e20) }}
+{{ '{:,}'.format('a') }}
+{{ '{:,}|{:,}|{:,}|{:_x}|{:_b}'.format(123, -1234, 1234.5, 1048575, 255) }}
+{{ '%s' | format('x') }} {{ '%(a)s' | format(a=1) }} {{ '%-5s|%05.1f|%+d' % ('a', 2.25, 3) }}
 """
 
 MULTI = [
