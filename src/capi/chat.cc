@@ -2,6 +2,7 @@
 #include "capi/guard.h"
 #include "capi/objects.h"
 #include "chat/messages.h"
+#include "chat/render_chat.h"
 #include "tokenizer/lossy_utf8.h"
 
 namespace inference::capi {
@@ -31,9 +32,7 @@ std::string Conversation::Render(bool add_generation_prompt) const {
   if (tokenizer.bos()) all["bos_token"] = tokenizer.bos_text();
   if (tokenizer.eos()) all["eos_token"] = tokenizer.eos_text();
   all.update(variables);
-  all["messages"] = messages;
-  all["add_generation_prompt"] = add_generation_prompt;
-  return used.Render(all);
+  return RenderChat(used, messages, all, {.add_generation_prompt = add_generation_prompt});
 }
 
 }  // namespace inference::capi
@@ -95,9 +94,9 @@ inf_status inf_chat_set_template(inf_chat* chat, const char* text, size_t text_l
     const Hold held = Acquire(chat, "chat");
     const std::string_view source = TextArg(text, text_len, "text");
     Require(!source.empty(), Status::kArg, "text: is empty, want a template or a style's name");
-    const char* builtin = BuiltinTemplate(source);
+    const std::optional<std::string> style = BuiltinTemplate(source);
     held->conversation.chat_template =
-        ChatTemplate::Parse(builtin != nullptr ? builtin : source, "chat_template");
+        ChatTemplate::Parse(style ? std::string_view(*style) : source, "chat_template");
   });
 }
 

@@ -1,38 +1,75 @@
 #include "chat/messages.h"
 
+#include <utility>
+
 #include "util/error.h"
 
 namespace inference {
 
 namespace {
 
+// The text of a message, whether `content` is a string, absent, or a list of parts.
+constexpr const char* kTextMacro =
+    "{%- macro text(message) -%}"
+    "{%- if message.content is string -%}{{- message.content -}}"
+    "{%- elif message.content is sequence and message.content is not mapping -%}"
+    "{%- for part in message.content -%}"
+    "{%- if part.type != 'text' -%}"
+    "{{- raise_exception('a content part of type ' ~ part.type ~ ' is not supported') -}}"
+    "{%- endif -%}{{- part.text -}}{%- endfor -%}"
+    "{%- elif message.content is defined -%}"
+    "{{- raise_exception('content is neither text nor a list of parts') -}}"
+    "{%- endif -%}{%- endmacro -%}";
+
 // A system message is a turn of the user's: Gemma knows no such role.
 constexpr const char* kGemma =
     "{{ bos_token }}"
     "{% for message in messages %}"
     "{{ '<start_of_turn>' ~ ('model' if message.role in ['assistant', 'model'] else 'user') ~ "
-    "'\\n' "
-    "~ message.content ~ '<end_of_turn>\\n' }}"
+    "'\n' ~ text(message) ~ '<end_of_turn>\n' }}"
     "{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<start_of_turn>model\\n' }}{% endif %}";
+    "{% if add_generation_prompt %}{{ '<start_of_turn>model\n' }}{% endif %}";
+
+// The same turn marks its text, and messages of other roles are dropped.
+constexpr const char* kGemmaSystem =
+    "{{ bos_token }}"
+    "{% for message in messages %}"
+    "{% if message.role == 'system' %}"
+    "{{ '<start_of_turn>user\n[System: ' ~ text(message) ~ ']<end_of_turn>\n' }}"
+    "{% elif message.role == 'user' %}"
+    "{{ '<start_of_turn>user\n' ~ text(message) ~ '<end_of_turn>\n' }}"
+    "{% elif message.role in ['assistant', 'model'] %}"
+    "{{ '<start_of_turn>model\n' ~ text(message) ~ '<end_of_turn>\n' }}"
+    "{% endif %}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<start_of_turn>model\n' }}{% endif %}";
 
 constexpr const char* kChatMl =
     "{% for message in messages %}"
-    "{{ '<|im_start|>' ~ message.role ~ '\\n' ~ message.content ~ '<|im_end|>\\n' }}"
+    "{{ '<|im_start|>' ~ message.role ~ '\n' ~ text(message) ~ '<|im_end|>\n' }}"
     "{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
 
 constexpr const char* kLlama3 =
     "{{ bos_token }}"
     "{% for message in messages %}"
-    "{{ '<|start_header_id|>' ~ message.role ~ '<|end_header_id|>\\n\\n' ~ message.content "
+    "{{ '<|start_header_id|>' ~ message.role ~ '<|end_header_id|>\n\n' ~ text(message) "
     "~ '<|eot_id|>' }}"
     "{% endfor %}"
     "{% if add_generation_prompt %}"
-    "{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}"
+    "{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}"
     "{% endif %}";
 
-constexpr const char* kPlain = "{{ messages | map(attribute='content') | join('\\n') }}";
+constexpr const char* kPlain =
+    "{% for message in messages %}"
+    "{{ text(message) ~ ('' if loop.last else '\n') }}"
+    "{% endfor %}";
+
+constexpr std::pair<std::string_view, const char*> kStyles[] = {{"gemma", kGemma},
+                                                                {"gemma-system", kGemmaSystem},
+                                                                {"chatml", kChatMl},
+                                                                {"llama3", kLlama3},
+                                                                {"plain", kPlain}};
 
 }  // namespace
 
@@ -57,12 +94,20 @@ OrderedJson ParseMessages(std::string_view json) {
   return messages;
 }
 
-const char* BuiltinTemplate(std::string_view name) {
-  if (name == "gemma") return kGemma;
-  if (name == "chatml") return kChatMl;
-  if (name == "llama3") return kLlama3;
-  if (name == "plain") return kPlain;
-  return nullptr;
+std::optional<std::string> BuiltinTemplate(std::string_view name) {
+  for (const auto& [style, source] : kStyles) {
+    if (style == name) return std::string(kTextMacro) + source;
+  }
+  return std::nullopt;
+}
+
+std::string BuiltinNames() {
+  std::string names;
+  for (const auto& [style, source] : kStyles) {
+    if (!names.empty()) names += ", ";
+    names += style;
+  }
+  return names;
 }
 
 }  // namespace inference

@@ -1,0 +1,43 @@
+#include "chat/template_set.h"
+
+#include "util/error.h"
+
+namespace inference {
+
+void TemplateSet::Add(const std::string& name, std::string_view source, const std::string& where) {
+  try {
+    templates_.insert_or_assign(name, ChatTemplate::Parse(source, where));
+  } catch (const Error& error) {
+    if (error.status() != Status::kTemplate) throw;
+    templates_.insert_or_assign(name, std::string(error.what()));
+  }
+}
+
+std::string TemplateSet::Names() const {
+  std::string names;
+  for (const auto& [name, parsed] : templates_) {
+    if (!names.empty()) names += ", ";
+    names += name;
+  }
+  return names;
+}
+
+const ChatTemplate& TemplateSet::Select(std::string_view name, bool has_tools) const {
+  Require(!templates_.empty(), Status::kState,
+          "chat: the checkpoint has no chat template, and none was set");
+  auto found = templates_.find(name);
+  if (name.empty()) {
+    found = has_tools ? templates_.find("tool_use") : templates_.end();
+    if (found == templates_.end()) found = templates_.find("default");
+    Require(found != templates_.end(), Status::kState,
+            "chat: the checkpoint has no default chat template, choose one of: {}", Names());
+  }
+  Require(found != templates_.end(), Status::kArg,
+          "chat: the checkpoint has no chat template {}, it has: {}", Quote(name), Names());
+  if (const auto* why = std::get_if<std::string>(&found->second)) {
+    Fail(Status::kTemplate, "{}", *why);
+  }
+  return std::get<ChatTemplate>(found->second);
+}
+
+}  // namespace inference
