@@ -6,10 +6,12 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "device/bandwidth.h"
 #include "device/device.h"
 #include "ops/matmul.h"
+#include "util/error.h"
 
 namespace inference {
 namespace {
@@ -67,20 +69,20 @@ double FmaLimit() {
 }
 
 // y = W x for T rows; W's values do not matter, its size does.
-void Product(benchmark::State& state, DType dtype, int64_t rows, int64_t T) {
+void Product(benchmark::State& state, WeightFormat format, int64_t rows, int64_t T) {
   Device& device = *TheDevice();
   const double limit = T == 1 ? ReadLimit() : FmaLimit();
-  const uint64_t bytes = PackedBytes(dtype, rows, kColumns);
+  const uint64_t bytes = PackedBytes(format, rows, kColumns);
   std::chrono::duration<double> seconds{};
   device.Run([&] {
-    const PackedMatrix W{dtype, rows, kColumns, device.Allocate(bytes)};
+    const PackedMatrix W{format, rows, kColumns, device.Allocate(bytes), {}};
     const Tensor x{
         device.Allocate(static_cast<uint64_t>(T * kColumns) * 4), {T, kColumns}, nullptr};
     const Tensor y{device.Allocate(static_cast<uint64_t>(T * rows) * 4), {T, rows}, nullptr};
     device.FillZero(W.data, 0, bytes);
     device.FillZero(x.buffer, 0, x.buffer.size());
     Recording recording(TheDevice());
-    Project(recording, PrepareInput(recording, {.x = x}), W, Epilogue::kStore, {}, y);
+    Project(recording, PrepareInput(recording, {.x = x}), W, y);
     recording.Run();
     device.Finish();
     const auto start = std::chrono::steady_clock::now();
@@ -99,15 +101,23 @@ void Product(benchmark::State& state, DType dtype, int64_t rows, int64_t T) {
 }
 
 void Register() {
-  for (const DType dtype :
-       {DType::kF32, DType::kF16, DType::kBF16, DType::kQ4_0, DType::kQ4_1, DType::kQ5_0,
-        DType::kQ5_1, DType::kQ8_0, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K}) {
-    const std::string type(InfoOf(dtype).name);
+  std::vector<WeightFormat> formats;
+  for (int type = 0; IsPackable(static_cast<DType>(type)); ++type) {
+    formats.emplace_back(static_cast<DType>(type));
+  }
+  for (const int bits : {2, 3, 4, 5, 6, 8}) {
+    formats.push_back(WeightFormat::Affine(bits, 64, DType::kBF16));
+  }
+  for (const WeightFormat& format : formats) {
+    const std::string type =
+        format.is_affine() ? fmt::format("Affine{}", format.bits) : NameOf(format);
     // 400 MB of weights: far larger than the caches.
-    const int64_t rows = static_cast<int64_t>(400'000'000 / PackedBytes(dtype, 64, kColumns)) * 64;
-    benchmark::RegisterBenchmark(("Matvec/" + type).c_str(), Product, dtype, rows, 1)
+    const int64_t rows = static_cast<int64_t>(400'000'000 / PackedBytes(format, 64, kColumns)) * 64;
+    benchmark::RegisterBenchmark(("Matvec/" + type).c_str(), Product, format, rows, 1)
+        ->MeasureProcessCPUTime()
         ->UseRealTime();
-    benchmark::RegisterBenchmark(("Matmul252/" + type).c_str(), Product, dtype, 2048, 252)
+    benchmark::RegisterBenchmark(("Matmul252/" + type).c_str(), Product, format, 2048, 252)
+        ->MeasureProcessCPUTime()
         ->UseRealTime();
   }
 }

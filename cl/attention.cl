@@ -138,7 +138,10 @@ INLINE void attend_tile(__global float* o, const long ld_o, GLOBAL float* q, con
       float16 top = -INFINITY;
       for (int g = 0; g < GROUPS; ++g) {
         const int16 at = start + g * 16 + vload16(0, lanes);
-        const float16 v = s[i * GROUPS + g] * scale;
+        float16 v = s[i * GROUPS + g] * scale;
+#ifdef SOFT_CAP
+        v = SOFT_CAP * tanh16(v / SOFT_CAP);
+#endif
         s[i * GROUPS + g] = select((float16)(-INFINITY), v, at <= position && at >= first);
         top = fmax(top, s[i * GROUPS + g]);
       }

@@ -12,11 +12,11 @@
 #define FEW 4      // the same for what is left over
 #define BLOCKS 4   // row blocks that a matvec walks at once: enough chains to hide fma's latency
 
-INLINE void finish(const float16 acc, __global float* y, GLOBAL float* residual, const int row,
+INLINE void finish(const float16 sum, __global float* y, GLOBAL float* residual, const int row,
                    const int rows, const int epilogue) {
-  float16 v = acc;
-  if (epilogue == EPILOGUE_ADD) v += load_partial16(residual + row, rows - row);
-  store_partial16(v, y + row, rows - row);
+  float16 other = 0.0f;
+  if (READS_OTHER(epilogue)) other = load_partial16(residual + row, rows - row);
+  store_partial16(outcome(sum, other, epilogue), y + row, rows - row);
 }
 
 // acc[r] += the product of row block r (`stride` bytes apart) with a[0, K), for R blocks at once.
@@ -52,15 +52,15 @@ INLINE void dot_blocks(float16* acc, GLOBAL uchar* w, const long stride, GLOBAL 
 
 // Row blocks b ... b + n - 1, n <= BLOCKS, and what becomes of their outputs. Fewer than BLOCKS go one by
 // one: another unrolled form would only have to be compiled.
-INLINE void matvec_blocks(__global float* y, GLOBAL uchar* w, GLOBAL float* a,
+INLINE void matvec_blocks(__global float* y, GLOBAL uchar* w, GLOBAL float* a, GLOBAL float* bias,
                           GLOBAL float* residual, const int b, const int n, const int K,
-                          const int rows, const int epilogue) {
+                          const int rows, const int epilogue, const int has_bias) {
   const long stride = ROW_BLOCK_BYTES(K);
   float16 out[BLOCKS];
   if (n == BLOCKS) {
     float16 acc[BLOCKS];
 #pragma unroll
-    for (int r = 0; r < BLOCKS; ++r) acc[r] = 0.0f;
+    for (int r = 0; r < BLOCKS; ++r) acc[r] = first_sum(bias, b + r, has_bias);
     dot_blocks(acc, w + b * stride, stride, a, K, BLOCKS);
 #pragma unroll
     for (int r = 0; r < BLOCKS; ++r) out[r] = acc[r];
@@ -68,14 +68,17 @@ INLINE void matvec_blocks(__global float* y, GLOBAL uchar* w, GLOBAL float* a,
 #pragma nounroll
     for (int r = 0; r < n; ++r) {
       float16 acc[BLOCKS];
-      acc[0] = 0.0f;
+      acc[0] = first_sum(bias, b + r, has_bias);
       dot_blocks(acc, w + (b + r) * stride, 0, a, K, 1);
       out[r] = acc[0];
     }
   }
   if (IS_GATED(epilogue)) {
 #pragma nounroll
-    for (int r = 0; r < n; r += 2) vstore16(gated(out[r], out[r + 1], epilogue), (b + r) / 2, y);
+    for (int r = 0; r < n; r += 2) {
+      const float16 v = gated(out[r], out[r + 1], epilogue == EPILOGUE_GELU_GATE);
+      vstore16(v, (b + r) / 2, y);
+    }
   } else {
 #pragma nounroll
     for (int r = 0; r < n; ++r) finish(out[r], y, residual, (b + r) * 16, rows, epilogue);
@@ -85,9 +88,10 @@ INLINE void matvec_blocks(__global float* y, GLOBAL uchar* w, GLOBAL float* a,
 // Unit: a row block, or a pair of them where gated. scratch: [parts, padded_K].
 KERNEL void matvec(__global float* y, __global float* sum, __global float* scratch,
                    GLOBAL uchar* w, GLOBAL float* x, GLOBAL float* norm_weight,
-                   GLOBAL float* delta, GLOBAL float* delta_norm_weight, GLOBAL float* residual,
-                   const int K, const int padded_K, const int rows, const int first_row,
-                   const int column, const float eps, const int mode, const int epilogue) {
+                   GLOBAL float* delta, GLOBAL float* delta_norm_weight, GLOBAL float* bias,
+                   GLOBAL float* residual, const int K, const int padded_K, const int rows,
+                   const int first_row, const int column, const float eps, const int mode,
+                   const int epilogue, const int has_bias) {
   __global float* a = scratch + (long)PART * padded_K;
   const long from = (long)first_row * K;
   prepare_row(a, x + from, norm_weight, delta + from, delta_norm_weight, PART == 0 ? sum : 0, K,
@@ -98,7 +102,7 @@ KERNEL void matvec(__global float* y, __global float* sum, __global float* scrat
   int b = SHARE_FIRST(units, PART, PARTS) * per_unit;
   __global float* out = y + column;
   for (; b < last; b += BLOCKS) {
-    matvec_blocks(out, w, a, residual, b, min(BLOCKS, last - b), K, rows, epilogue);
+    matvec_blocks(out, w, a, bias, residual, b, min(BLOCKS, last - b), K, rows, epilogue, has_bias);
   }
 }
 
@@ -129,11 +133,15 @@ INLINE void unpack_block(__global float* panel, GLOBAL uchar* w, const int at, c
 
 // Tokens 0 ... n - 1, n <= N, of one tile (from `a` on) against the panel. y, residual: their rows.
 INLINE void matmul_tile(__global float* y, GLOBAL float* panel, GLOBAL float* a,
-                        GLOBAL float* residual, const int row, const int K, const int rows,
-                        const int ld_y, const int n, const int epilogue, const int N) {
+                        const float16 bias0, const float16 bias1, GLOBAL float* residual,
+                        const int row, const int K, const int rows, const int ld_y, const int n,
+                        const int epilogue, const int N) {
   float16 acc0[TILE], acc1[TILE], out0[TILE], out1[TILE];
 #pragma unroll
-  for (int t = 0; t < N; ++t) acc0[t] = acc1[t] = 0.0f;
+  for (int t = 0; t < N; ++t) {
+    acc0[t] = bias0;
+    acc1[t] = bias1;
+  }
   for (int k = 0; k < K; ++k) {
     const float16 w0 = vload16(2 * k, panel), w1 = vload16(2 * k + 1, panel);
 #pragma unroll
@@ -153,7 +161,7 @@ INLINE void matmul_tile(__global float* y, GLOBAL float* panel, GLOBAL float* a,
     __global float* out = y + (long)t * ld_y;
     GLOBAL float* r = residual + (long)t * rows;
     if (IS_GATED(epilogue)) {
-      vstore16(gated(out0[t], out1[t], epilogue), row / 32, out);
+      vstore16(gated(out0[t], out1[t], epilogue == EPILOGUE_GELU_GATE), row / 32, out);
     } else {
       finish(out0[t], out, r, row, rows, epilogue);
       if (row + 16 < rows) finish(out1[t], out, r, row + 16, rows, epilogue);
@@ -163,8 +171,9 @@ INLINE void matmul_tile(__global float* y, GLOBAL float* panel, GLOBAL float* a,
 
 // Unit: a panel of 32 rows. panels: [parts, padded_K, 32].
 KERNEL void matmul(__global float* y, __global float* panels, GLOBAL uchar* w, GLOBAL float* packed,
-                   GLOBAL float* residual, const int T, const int K, const int padded_K,
-                   const int rows, const int ld_y, const int column, const int epilogue) {
+                   GLOBAL float* bias, GLOBAL float* residual, const int T, const int K,
+                   const int padded_K, const int rows, const int ld_y, const int column,
+                   const int epilogue, const int has_bias) {
   const long stride = ROW_BLOCK_BYTES(K);
   __global float* panel = panels + (long)PART * padded_K * 32;
   const int blocks = (rows + 15) / 16, units = (blocks + 1) / 2;
@@ -174,18 +183,20 @@ KERNEL void matmul(__global float* y, __global float* panels, GLOBAL uchar* w, G
     for (int i = 0; i < 2 && b + i < blocks; ++i) {
       unpack_block(panel, w + (b + i) * stride, 16 * i, K);
     }
+    const float16 bias0 = first_sum(bias, b, has_bias);
+    const float16 bias1 = first_sum(bias, b + 1, has_bias && b + 1 < blocks);
     for (int t = 0; t < T; t += TILE) {
       __global float* out = y + (long)t * ld_y + column;
       GLOBAL float* r = residual + (long)t * rows;
       GLOBAL float* a = packed + (long)t * padded_K;
       const int n = min(TILE, T - t);
       if (n == TILE) {
-        matmul_tile(out, panel, a, r, b * 16, K, rows, ld_y, n, epilogue, TILE);
+        matmul_tile(out, panel, a, bias0, bias1, r, b * 16, K, rows, ld_y, n, epilogue, TILE);
         continue;
       }
       for (int i = 0; i < n; i += FEW) {
-        matmul_tile(out + (long)i * ld_y, panel, a + i, r + (long)i * rows, b * 16, K, rows, ld_y,
-                    min(FEW, n - i), epilogue, FEW);
+        matmul_tile(out + (long)i * ld_y, panel, a + i, bias0, bias1, r + (long)i * rows, b * 16, K,
+                    rows, ld_y, min(FEW, n - i), epilogue, FEW);
       }
     }
   }

@@ -7,8 +7,11 @@
 
 #define EPILOGUE_STORE 0
 #define EPILOGUE_ADD 1
-#define EPILOGUE_SILU_GATE 2
-#define EPILOGUE_GELU_GATE 3
+#define EPILOGUE_SOFT_CAP 2  // only in programs with SOFT_CAP, the cap, defined
+#define EPILOGUE_MUL_SILU 3  // these two only in programs with MUL_GATE defined
+#define EPILOGUE_MUL_GELU 4
+#define EPILOGUE_SILU_GATE 5
+#define EPILOGUE_GELU_GATE 6
 #define IS_GATED(epilogue) ((epilogue) >= EPILOGUE_SILU_GATE)
 
 INLINE float inv_rms(GLOBAL float* x, const int D, const float eps) {
@@ -48,10 +51,32 @@ INLINE void prepare_row(__global float* row, GLOBAL float* x, GLOBAL float* norm
 }
 
 // gate / (1 + exp(-gate)) and the tanh form of gelu, which is gate / (1 + exp(-2u)).
-INLINE float16 gated(const float16 gate, const float16 up, const int epilogue) {
+INLINE float16 gated(const float16 gate, const float16 up, const int gelu) {
   float16 u = gate;
-  if (epilogue == EPILOGUE_GELU_GATE) {
+  if (gelu) {
     u = 1.5957691216057308f * fma(0.044715f * gate * gate, gate, gate);  // 2 sqrt(2 / pi) (...)
   }
   return gate / (1.0f + exp16(-u)) * up;
+}
+
+// A sum begins with its bias, of which there are whole row blocks.
+INLINE float16 first_sum(GLOBAL float* bias, const int row_block, const int has_bias) {
+  return has_bias ? vload16(row_block, bias) : (float16)(0.0f);
+}
+
+// What becomes of a sum that no neighbour gates. `other`: what stands at its place in the residual, or
+// in the gate.
+#ifdef MUL_GATE
+  #define READS_OTHER(epilogue) ((epilogue) != EPILOGUE_STORE)
+#else
+  #define READS_OTHER(epilogue) ((epilogue) == EPILOGUE_ADD)
+#endif
+INLINE float16 outcome(const float16 sum, const float16 other, const int epilogue) {
+#ifdef SOFT_CAP
+  return SOFT_CAP * tanh16(sum / SOFT_CAP);
+#endif
+#ifdef MUL_GATE
+  if (epilogue != EPILOGUE_ADD) return gated(other, sum, epilogue == EPILOGUE_MUL_GELU);
+#endif
+  return epilogue == EPILOGUE_ADD ? sum + other : sum;
 }

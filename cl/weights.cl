@@ -7,65 +7,103 @@
 //   row block  super-blocks of SUPER_UNITS units, SUPER_BYTES apart: HEADER_BYTES, then the units
 //   unit       32 columns, UNIT_BYTES: scales, then codes, planes of 16 bytes (one a row)
 //
-// One of these is defined: TYPE_F32 F16 BF16 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q4_K Q5_K Q6_K. It provides
+// One of these is defined: TYPE_F32 F16 BF16 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_NL
+// IQ4_XS MXFP4, or TYPE_AFFINE (MLX) with AFFINE_BITS, AFFINE_GROUP and one of AFFINE_F16 BF16 F32, the
+// type of its scales. It provides
 //   unit_scales(super, u, half, &d, &m)  of sixteen rows; half: columns 0-15 or 16-31 of the unit
 //   unit_pair(unit, i, &q0, &q1)         codes of columns 2i and 2i + 1 of the unit
 // and a weight is fma(q, d, m), or q * d for a type without minimum, or q for a plain type.
+//
+// Codes of 2 and 3 bits: a plane of two bits (four columns a byte), then one of the third (eight a byte).
+// Codes of 4, 5 and 6 bits: nibbles (two columns a byte), then a plane of one or two upper bits.
 #define UNIT_COLUMNS 32
+#define PLAIN_CODES(bits) ((bits) * 64)  // bytes of a unit's codes
+// What the codes of a type with a table mean.
+#define IQ4_VALUES -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113
+#define E2M1_VALUES 0, 0.5f, 1, 1.5f, 2, 3, 4, 6, -0.0f, -0.5f, -1, -1.5f, -2, -3, -4, -6
 
 #if defined(TYPE_F32)
   #define UNIT_BYTES 2048
 #elif defined(TYPE_F16) || defined(TYPE_BF16)
   #define UNIT_BYTES 1024
 #elif defined(TYPE_Q4_0)
-  #define UNIT_BYTES (32 + 256)  // d f16[16] | nibbles
-  #define CODE_BYTES 32          // where the codes begin
+  #define SCALE_BYTES 32  // of a unit, before its codes: d f16[16]
   #define CODE_BIAS 8
   #define CODE_BITS 4
 #elif defined(TYPE_Q4_1)
-  #define UNIT_BYTES (64 + 256)  // d f16[16] | m f16[16] | nibbles
-  #define CODE_BYTES 64
-  #define CODE_BIAS 0
+  #define SCALE_BYTES 64  // d f16[16] | m f16[16]
   #define CODE_BITS 4
   #define HAS_MIN
 #elif defined(TYPE_Q5_0)
-  #define UNIT_BYTES (32 + 256 + 64)  // d | nibbles | fifth bits, eight columns a byte
-  #define CODE_BYTES 32
+  #define SCALE_BYTES 32
   #define CODE_BIAS 16
   #define CODE_BITS 5
 #elif defined(TYPE_Q5_1)
-  #define UNIT_BYTES (64 + 256 + 64)
-  #define CODE_BYTES 64
-  #define CODE_BIAS 0
+  #define SCALE_BYTES 64
   #define CODE_BITS 5
   #define HAS_MIN
 #elif defined(TYPE_Q8_0)
-  #define UNIT_BYTES (32 + 512)  // d | int8
-  #define CODE_BYTES 32
-#elif defined(TYPE_Q4_K)
-  #define HEADER_BYTES 64             // d f16[16] | dmin f16[16]
+  #define SCALE_BYTES 32
+  #define CODE_BITS 8
+  #define SIGNED_CODES
+#elif defined(TYPE_Q2_K)
+  #define HEADER_BYTES 64  // d f16[16] | dmin f16[16]
   #define SUPER_UNITS 8
-  #define UNIT_BYTES (16 + 16 + 256)  // scale u8[16] | min u8[16] | nibbles
-  #define CODE_BYTES 32
-  #define CODE_BIAS 0
+  #define SCALE_BYTES 32   // scale and min nibbles u8[16] of columns 0-15 | of 16-31
+  #define CODE_BITS 2
+  #define SCALES_A_UNIT 2
+  #define HAS_MIN
+#elif defined(TYPE_Q3_K)
+  #define HEADER_BYTES 32  // d f16[16]
+  #define SUPER_UNITS 8
+  #define SCALE_BYTES 32   // scale i8[16] of columns 0-15 | of 16-31
+  #define CODE_BIAS 4
+  #define CODE_BITS 3
+  #define SCALES_A_UNIT 2
+#elif defined(TYPE_Q4_K)
+  #define HEADER_BYTES 64  // d f16[16] | dmin f16[16]
+  #define SUPER_UNITS 8
+  #define SCALE_BYTES 32   // scale u8[16] | min u8[16]
   #define CODE_BITS 4
   #define HAS_MIN
 #elif defined(TYPE_Q5_K)
   #define HEADER_BYTES 64
   #define SUPER_UNITS 8
-  #define UNIT_BYTES (16 + 16 + 256 + 64)
-  #define CODE_BYTES 32
-  #define CODE_BIAS 0
+  #define SCALE_BYTES 32
   #define CODE_BITS 5
   #define HAS_MIN
 #elif defined(TYPE_Q6_K)
-  #define HEADER_BYTES 32                  // d f16[16]
+  #define HEADER_BYTES 32  // d f16[16]
   #define SUPER_UNITS 8
-  #define UNIT_BYTES (16 + 16 + 256 + 128) // scale i8[16] of columns 0-15 | of 16-31 | nibbles | upper two bits, four columns a byte
-  #define CODE_BYTES 32
+  #define SCALE_BYTES 32   // scale i8[16] of columns 0-15 | of 16-31
   #define CODE_BIAS 32
   #define CODE_BITS 6
   #define SCALES_A_UNIT 2
+#elif defined(TYPE_IQ4_NL)
+  #define SCALE_BYTES 32
+  #define CODE_VALUES IQ4_VALUES
+  #define CODE_BITS 4
+#elif defined(TYPE_IQ4_XS)
+  #define HEADER_BYTES 32  // d f16[16]
+  #define SUPER_UNITS 8
+  #define SCALE_BYTES 16   // scale i8[16]
+  #define CODE_VALUES IQ4_VALUES
+  #define CODE_BITS 4
+#elif defined(TYPE_MXFP4)
+  #define SCALE_BYTES 16   // exponent u8[16], E8M0
+  #define CODE_VALUES E2M1_VALUES
+  #define CODE_BITS 4
+#elif defined(TYPE_AFFINE)
+  #ifdef AFFINE_F32
+    #define AFFINE_SCALE_BYTES 4
+  #else
+    #define AFFINE_SCALE_BYTES 2
+  #endif
+  #define HEADER_BYTES (32 * AFFINE_SCALE_BYTES)  // of a group: scale[16] | bias[16]
+  #define SUPER_UNITS (AFFINE_GROUP / UNIT_COLUMNS)
+  #define SCALE_BYTES 0
+  #define CODE_BITS AFFINE_BITS
+  #define HAS_MIN
 #endif
 
 #ifndef HEADER_BYTES
@@ -75,20 +113,48 @@
 #ifndef SCALES_A_UNIT
   #define SCALES_A_UNIT 1
 #endif
+#ifndef CODE_BIAS
+  #define CODE_BIAS 0
+#endif
+#ifdef CODE_BITS
+  #define UNIT_BYTES (SCALE_BYTES + PLAIN_CODES(CODE_BITS))
+#endif
 #define SUPER_COLUMNS (SUPER_UNITS * UNIT_COLUMNS)
 #define SUPER_BYTES (HEADER_BYTES + SUPER_UNITS * UNIT_BYTES)
 #define SUPERS(K) (((K) + SUPER_COLUMNS - 1) / SUPER_COLUMNS)
 #define ROW_BLOCK_BYTES(K) ((long)SUPERS(K) * SUPER_BYTES)
 
+INLINE float16 load_bfloat16(GLOBAL uchar* p) {
+  return as_float16(convert_uint16(vload16(0, (GLOBAL ushort*)p)) << 16);
+}
+
+#if defined(AFFINE_F32)
+  #define load_affine16(p) vload16(0, (GLOBAL float*)(p))
+#elif defined(AFFINE_BF16)
+  #define load_affine16 load_bfloat16
+#else
+  #define load_affine16 load_half16
+#endif
+
 INLINE void unit_scales(GLOBAL uchar* super, const int u, const int half_unit, float16* d,
                         float16* m) {
   GLOBAL uchar* unit = super + HEADER_BYTES + u * UNIT_BYTES;
-#if defined(TYPE_Q4_K) || defined(TYPE_Q5_K)
+#if defined(TYPE_AFFINE)
+  *d = load_affine16(super);
+  *m = load_affine16(super + 16 * AFFINE_SCALE_BYTES);
+#elif defined(TYPE_Q2_K)
+  const uchar16 both = vload16(half_unit, unit);
+  *d = load_half16(super) * convert_float16(both & (uchar)15);
+  *m = -(load_half16(super + 32) * convert_float16(both >> (uchar)4));
+#elif defined(TYPE_Q4_K) || defined(TYPE_Q5_K)
   *d = load_half16(super) * convert_float16(vload16(0, unit));
   *m = -(load_half16(super + 32) * convert_float16(vload16(1, unit)));
-#elif defined(TYPE_Q6_K)
+#elif defined(TYPE_Q3_K) || defined(TYPE_Q6_K) || defined(TYPE_IQ4_XS)
   *d = load_half16(super) * convert_float16(vload16(half_unit, (GLOBAL char*)unit));
-#elif defined(CODE_BYTES)
+#elif defined(TYPE_MXFP4)
+  const uint16 e = convert_uint16(vload16(0, unit));
+  *d = as_float16(select(e << 23, (uint16)(0x00400000), e == 0));  // 2^(e - 127)
+#elif defined(CODE_BITS)
   *d = load_half16(unit);
   #ifdef HAS_MIN
   *m = load_half16(unit + 32);
@@ -96,24 +162,36 @@ INLINE void unit_scales(GLOBAL uchar* super, const int u, const int half_unit, f
 #endif
 }
 
-// Sixteen nibbles (the low four bits of each lane; `upper` bits above them are added) to their values.
-INLINE float16 nibbles_to_float(const int16 codes) {
-#ifdef CODE_BIAS
-  #if defined(__AVX512F__) && !defined(PORTABLE) && CODE_BITS == 4
+#ifdef CODE_BITS
+  #if CODE_BITS == 2
+    #define REPEATED_CODES 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3
+  #elif CODE_BITS == 3
+    #define REPEATED_CODES 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7
+  #else
+    #define REPEATED_CODES 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+  #endif
+
+// The values of sixteen codes of up to four bits; bits above them are ignored.
+INLINE float16 codes_to_float(const int16 codes) {
+  #ifdef CODE_VALUES
+  const float16 table = (float16)(CODE_VALUES);
+  #else
+  const float16 table = (float16)(REPEATED_CODES) - CODE_BIAS;
+  #endif
+  #if defined(__AVX512F__) && !defined(PORTABLE)
   // A table look-up uses the low four bits of each lane by itself: no mask, no conversion.
   typedef int int16_gnu __attribute__((__vector_size__(64)));
   typedef float float16_gnu __attribute__((__vector_size__(64)));
-  const float16 table = (float16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) - CODE_BIAS;
   return __builtin_astype(__builtin_ia32_permvarsf512(__builtin_astype(table, float16_gnu),
                                                       __builtin_astype(codes, int16_gnu)),
                           float16);
+  #elif defined(CODE_VALUES)
+  return shuffle(table, as_uint16(codes & 15));
   #else
-  return convert_float16(codes - CODE_BIAS);
+  return convert_float16((codes & ((1 << CODE_BITS) - 1)) - CODE_BIAS);
   #endif
-#else
-  return convert_float16(codes);
-#endif
 }
+#endif
 
 INLINE void unit_pair(GLOBAL uchar* unit, const int i, float16* q0, float16* q1) {
 #if defined(TYPE_F32)
@@ -123,35 +201,47 @@ INLINE void unit_pair(GLOBAL uchar* unit, const int i, float16* q0, float16* q1)
   *q0 = load_half16(unit + i * 64);
   *q1 = load_half16(unit + i * 64 + 32);
 #elif defined(TYPE_BF16)
-  *q0 = as_float16(convert_uint16(vload16(2 * i, (GLOBAL ushort*)unit)) << 16);
-  *q1 = as_float16(convert_uint16(vload16(2 * i + 1, (GLOBAL ushort*)unit)) << 16);
-#elif defined(TYPE_Q8_0)
-  *q0 = convert_float16(vload16(2 * i, (GLOBAL char*)(unit + CODE_BYTES)));
-  *q1 = convert_float16(vload16(2 * i + 1, (GLOBAL char*)(unit + CODE_BYTES)));
-#else
-  GLOBAL uchar* codes = unit + CODE_BYTES;
-  const int16 both = convert_int16(vload16(i, codes));
-  #if CODE_BITS == 4
-    #if defined(__AVX512F__) && !defined(PORTABLE)
-  *q0 = nibbles_to_float(both);
-    #else
-  *q0 = nibbles_to_float(both & 15);
-    #endif
-  *q1 = nibbles_to_float(both >> 4);
-  #elif CODE_BITS == 5
-  const int16 bits = convert_int16(vload16(i / 4, codes + 256)) >> (2 * (i % 4));
-  *q0 = nibbles_to_float((both & 15) | ((bits & 1) << 4));
-  *q1 = nibbles_to_float((both >> 4) | ((bits & 2) << 3));
+  *q0 = load_bfloat16(unit + i * 64);
+  *q1 = load_bfloat16(unit + i * 64 + 32);
+#elif CODE_BITS == 8
+  #ifdef SIGNED_CODES
+  *q0 = convert_float16(vload16(2 * i, (GLOBAL char*)(unit + SCALE_BYTES)));
+  *q1 = convert_float16(vload16(2 * i + 1, (GLOBAL char*)(unit + SCALE_BYTES)));
   #else
-  const int16 bits = convert_int16(vload16(i / 2, codes + 256)) >> (4 * (i % 2));
-  *q0 = nibbles_to_float((both & 15) | ((bits & 3) << 4));
-  *q1 = nibbles_to_float((both >> 4) | ((bits & 12) << 2));
+  *q0 = convert_float16(vload16(2 * i, unit + SCALE_BYTES));
+  *q1 = convert_float16(vload16(2 * i + 1, unit + SCALE_BYTES));
+  #endif
+#else
+  GLOBAL uchar* codes = unit + SCALE_BYTES;
+  #if CODE_BITS == 2
+  const int16 four = convert_int16(vload16(i / 2, codes)) >> (4 * (i % 2));
+  *q0 = codes_to_float(four);
+  *q1 = codes_to_float(four >> 2);
+  #elif CODE_BITS == 3
+  const int16 four = convert_int16(vload16(i / 2, codes)) >> (4 * (i % 2));
+  const int16 bits = convert_int16(vload16(i / 4, codes + PLAIN_CODES(2))) >> (2 * (i % 4));
+  *q0 = codes_to_float((four & 3) | (bits << 2));
+  *q1 = codes_to_float(((four >> 2) & 3) | ((bits & 2) << 1));
+  #else
+  const int16 both = convert_int16(vload16(i, codes));
+    #if CODE_BITS == 4
+  *q0 = codes_to_float(both);
+  *q1 = codes_to_float(both >> 4);
+    #elif CODE_BITS == 5
+  const int16 bits = convert_int16(vload16(i / 4, codes + PLAIN_CODES(4))) >> (2 * (i % 4));
+  *q0 = convert_float16(((both & 15) | ((bits & 1) << 4)) - CODE_BIAS);
+  *q1 = convert_float16(((both >> 4) | ((bits & 2) << 3)) - CODE_BIAS);
+    #else
+  const int16 bits = convert_int16(vload16(i / 2, codes + PLAIN_CODES(4))) >> (4 * (i % 2));
+  *q0 = convert_float16(((both & 15) | ((bits & 3) << 4)) - CODE_BIAS);
+  *q1 = convert_float16(((both >> 4) | ((bits & 12) << 2)) - CODE_BIAS);
+    #endif
   #endif
 #endif
 }
 
 INLINE float16 to_weight(const float16 q, const float16 d, const float16 m) {
-#if !defined(CODE_BYTES)
+#if !defined(CODE_BITS)
   return q;
 #elif defined(HAS_MIN)
   return fma(q, d, m);
@@ -159,6 +249,53 @@ INLINE float16 to_weight(const float16 q, const float16 d, const float16 m) {
   return q * d;
 #endif
 }
+
+#ifdef CODE_BITS
+  #ifdef CODE_VALUES
+__constant float code_values[16] = {CODE_VALUES};
+  #endif
+
+// The value of the code of one row (lane) and column of a unit.
+INLINE float code_at(GLOBAL uchar* unit, const int lane, const int c) {
+  GLOBAL uchar* codes = unit + SCALE_BYTES + lane;
+  #if CODE_BITS == 8
+    #ifdef SIGNED_CODES
+  return (float)as_char(codes[c * 16]);
+    #else
+  return (float)codes[c * 16];
+    #endif
+  #else
+    #if CODE_BITS < 4
+  int q = (codes[(c / 4) * 16] >> (2 * (c % 4))) & 3;
+      #if CODE_BITS == 3
+  q |= ((codes[PLAIN_CODES(2) + (c / 8) * 16] >> (c % 8)) & 1) << 2;
+      #endif
+    #else
+  int q = (codes[(c / 2) * 16] >> (4 * (c % 2))) & 15;
+      #if CODE_BITS == 5
+  q |= ((codes[PLAIN_CODES(4) + (c / 8) * 16] >> (c % 8)) & 1) << 4;
+      #elif CODE_BITS == 6
+  q |= ((codes[PLAIN_CODES(4) + (c / 4) * 16] >> (2 * (c % 4))) & 3) << 4;
+      #endif
+    #endif
+    #ifdef CODE_VALUES
+  return code_values[q];
+    #else
+  return (float)(q - CODE_BIAS);
+    #endif
+  #endif
+}
+
+INLINE float affine_at(GLOBAL uchar* p, const int lane) {
+  #if defined(AFFINE_F32)
+  return ((GLOBAL float*)p)[lane];
+  #elif defined(AFFINE_BF16)
+  return as_float((uint)((GLOBAL ushort*)p)[lane] << 16);
+  #else
+  return vload_half(lane, (GLOBAL half*)p);
+  #endif
+}
+#endif
 
 // One weight by itself, for a gather of single rows and for devices without wide vectors.
 INLINE float weight_at(GLOBAL uchar* matrix, const int K, const int row, const int k) {
@@ -174,23 +311,22 @@ INLINE float weight_at(GLOBAL uchar* matrix, const int K, const int row, const i
 #elif defined(TYPE_BF16)
   return as_float((uint)((GLOBAL ushort*)unit)[c * 16 + lane] << 16);
 #else
-  #if defined(TYPE_Q8_0)
-  const int q = ((GLOBAL char*)(unit + CODE_BYTES))[c * 16 + lane];
-  #else
-  GLOBAL uchar* codes = unit + CODE_BYTES;
-  int q = (codes[(c / 2) * 16 + lane] >> (4 * (c % 2))) & 15;
-    #if CODE_BITS == 5
-  q |= ((codes[256 + (c / 8) * 16 + lane] >> (c % 8)) & 1) << 4;
-    #elif CODE_BITS == 6
-  q |= ((codes[256 + (c / 4) * 16 + lane] >> (2 * (c % 4))) & 3) << 4;
-    #endif
-  q -= CODE_BIAS;
-  #endif
-  #if defined(TYPE_Q4_K) || defined(TYPE_Q5_K)
+  const float q = code_at(unit, lane, c);
+  #if defined(TYPE_AFFINE)
+  const float d = affine_at(super, lane), m = affine_at(super + 16 * AFFINE_SCALE_BYTES, lane);
+  #elif defined(TYPE_Q2_K)
+  const uchar both = unit[(c / 16) * 16 + lane];
+  const float d = vload_half(lane, (GLOBAL half*)super) * (both & 15);
+  const float m = -(vload_half(lane + 16, (GLOBAL half*)super) * (both >> 4));
+  #elif defined(TYPE_Q4_K) || defined(TYPE_Q5_K)
   const float d = vload_half(lane, (GLOBAL half*)super) * unit[lane];
   const float m = -(vload_half(lane + 16, (GLOBAL half*)super) * unit[16 + lane]);
-  #elif defined(TYPE_Q6_K)
-  const float d = vload_half(lane, (GLOBAL half*)super) * ((GLOBAL char*)unit)[(c / 16) * 16 + lane];
+  #elif defined(TYPE_Q3_K) || defined(TYPE_Q6_K)
+  const float d = vload_half(lane, (GLOBAL half*)super) * as_char(unit[(c / 16) * 16 + lane]);
+  #elif defined(TYPE_IQ4_XS)
+  const float d = vload_half(lane, (GLOBAL half*)super) * as_char(unit[lane]);
+  #elif defined(TYPE_MXFP4)
+  const float d = as_float(unit[lane] == 0 ? 0x00400000u : (uint)unit[lane] << 23);
   #else
   const float d = vload_half(lane, (GLOBAL half*)unit);
     #ifdef HAS_MIN
@@ -198,9 +334,9 @@ INLINE float weight_at(GLOBAL uchar* matrix, const int K, const int row, const i
     #endif
   #endif
   #ifdef HAS_MIN
-  return fma((float)q, d, m);
+  return fma(q, d, m);
   #else
-  return (float)q * d;
+  return q * d;
   #endif
 #endif
 }

@@ -112,6 +112,7 @@ typedef struct inf_floats {
 typedef struct inf_config inf_config;
 typedef struct inf_runtime inf_runtime;
 typedef struct inf_cancel inf_cancel;
+typedef struct inf_model_list inf_model_list;
 typedef struct inf_model inf_model;
 typedef struct inf_tokenizer inf_tokenizer;
 typedef struct inf_detok inf_detok;
@@ -271,9 +272,49 @@ INF_API void inf_cancel_reset(inf_cancel* cancel);
 INF_API int32_t inf_cancel_is_set(const inf_cancel* cancel);
 INF_API void inf_cancel_free(inf_cancel* cancel);
 
+/* ---- Discover: which checkpoints a folder holds [C] ---------------------------------------------- */
+
+/* Looks at `dir` itself, then at its direct children by name. A model is a folder with config.json and
+ * at least one *.safetensors, or a *.gguf file in `dir` or in one of these folders; a GGUF model in
+ * several files counts once. Reads config.json and GGUF headers; never opens safetensors, needs no
+ * device. Models that cannot be loaded are listed, too, with the reason.
+ *   dir     bytes as the file system wants them, without NUL
+ *   config  NULL for defaults; its "allow_symlinks" is as for inf_model_load
+ *   out     the list; empty where there is nothing. Free it with inf_model_list_free
+ * Errors: NOT_FOUND, IO where `dir` cannot be listed. A child that cannot be is left out, and logged. */
+INF_API inf_status inf_discover(const inf_runtime* runtime, const char* dir, size_t dir_len,
+                                const inf_config* config, inf_model_list** out, inf_error* err);
+
+typedef struct inf_model_entry {
+  uint32_t struct_size;
+  uint32_t loadable;        /* 1: nothing that was looked at speaks against loading it */
+  const char* path;         /* absolute, for inf_model_load; of a split GGUF model, its first file */
+  const char* format;       /* "gguf" or "safetensors" */
+  const char* architecture; /* model_type or general.architecture; "" where it could not be read */
+  const char* quantization; /* "Q4_K", "BF16", "4-bit affine", "GPTQ"; "" where it is not told */
+  const char* reason;       /* why it cannot be loaded, as inf_model_load would say; "" if loadable */
+  uint64_t bytes;           /* of the weight files */
+  uint32_t file_count;      /* weight files */
+  uint32_t quant_bits;      /* 0 = not quantised, or not told */
+  uint32_t quant_group;     /* weights a scale; 0 = not quantised, or not told */
+  uint32_t reserved;
+} inf_model_entry;
+
+INF_API uint32_t inf_model_list_count(const inf_model_list* list); /* 0 for a handle that is not one */
+/* Strings are borrowed from the list. INF_E_ARG for an index that is not below the count. */
+INF_API inf_status inf_model_list_get(const inf_model_list* list, uint32_t index,
+                                      inf_model_entry* out, inf_error* err);
+INF_API void inf_model_list_free(inf_model_list* list);
+
 /* ---- Model -------------------------------------------------------------------------------------- */
 
-/* Loads a checkpoint: a GGUF file, or a folder with config.json and *.safetensors. [C]
+/* Loads a checkpoint: a GGUF file, or a folder with config.json and *.safetensors. A GGUF model in
+ * several files (NAME-00001-of-00003.gguf) is loaded by its first; the others lie beside it. [C]
+ *
+ * Files of a folder, and the further parts of a GGUF model, are opened by one rule: a symbolic link
+ * must end inside the folder, and a file may have no second hard link; else PATH, and nothing outside
+ * is read. With the option "allow_symlinks" = 1 symbolic and hard links may lead anywhere: the Hugging
+ * Face hub's cache links every file to ../../blobs. Only regular files are ever read.
  *   path      bytes as the file system wants them, without NUL
  *   config    NULL for defaults; the INF_SCOPE_MODEL options, "device" among them
  *   cancel    NULL or a cancel object, checked between tensors
@@ -314,9 +355,10 @@ INF_API inf_status inf_model_info(const inf_model* model, inf_model_desc* out, i
 
 /* ---- Tokenizer [C] -------------------------------------------------------------------------------- */
 
-/* From a GGUF file or a folder with tokenizer.json; needs no device and reads no weights. */
-INF_API inf_status inf_tokenizer_load(const char* path, size_t path_len, inf_tokenizer** out,
-                                      inf_error* err);
+/* From a GGUF file or a folder with tokenizer.json; needs no device and reads no weights. config may be
+ * NULL; its "allow_symlinks" is as for inf_model_load. */
+INF_API inf_status inf_tokenizer_load(const char* path, size_t path_len, const inf_config* config,
+                                      inf_tokenizer** out, inf_error* err);
 /* The model's own. A new reference: free it. */
 INF_API inf_status inf_model_tokenizer(const inf_model* model, inf_tokenizer** out, inf_error* err);
 INF_API void inf_tokenizer_free(inf_tokenizer* tokenizer);

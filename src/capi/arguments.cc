@@ -23,10 +23,10 @@ std::string_view TextArg(const char* text, size_t length, const char* name) {
   return length == 0 ? std::string_view() : std::string_view(text, length);
 }
 
-std::string PathArg(const char* path, size_t length) {
-  const std::string_view text = TextArg(path, length, "path");
-  Require(!text.empty(), Status::kArg, "path: is empty");
-  Require(text.find('\0') == text.npos, Status::kArg, "path: {} holds a NUL byte", Quote(text));
+std::string PathArg(const char* path, size_t length, const char* name) {
+  const std::string_view text = TextArg(path, length, name);
+  Require(!text.empty(), Status::kArg, "{}: is empty", name);
+  Require(text.find('\0') == text.npos, Status::kArg, "{}: {} holds a NUL byte", name, Quote(text));
   return std::string(text);
 }
 

@@ -15,6 +15,13 @@ void SetOption(inf_config* config, const char* key, size_t key_len, OptionValue 
 
 }  // namespace
 
+bool FlagOption(const inf_config* config, const char* key) {
+  if (config == nullptr) return false;
+  const Hold held = Acquire(config, "config");
+  const auto found = held->values.find(key);
+  return found != held->values.end() && std::get<int64_t>(found->second) != 0;
+}
+
 }  // namespace inference::capi
 
 using namespace inference;

@@ -21,6 +21,7 @@ enum class HandleType : uint8_t {
   kSession,
   kRequest,
   kGen,
+  kModelList,
 };
 
 // All of these may be called from any thread. The slots are never given back; a slot whose

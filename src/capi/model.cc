@@ -2,6 +2,7 @@
 #include "capi/callback.h"
 #include "capi/guard.h"
 #include "capi/objects.h"
+#include "engine/quantization_info.h"
 
 namespace inference::capi {
 
@@ -10,6 +11,8 @@ namespace {
 LoadOptions OptionsFrom(const inf_config* config) {
   LoadOptions options;
   if (config == nullptr) return options;
+  options.allow_symlinks = FlagOption(config, "allow_symlinks");
+  options.validate_weights = FlagOption(config, "validate_weights");
   const Hold held = Acquire(config, "config");
   const auto& values = held->values;
   const auto set = [&values](const char* key, auto& to) {
@@ -37,29 +40,6 @@ void ReportProgress(inf_event_fn fn, void* user, uint64_t done, uint64_t total) 
   }
 }
 
-struct Quantization {
-  uint32_t bits, group;
-};
-
-Quantization QuantizationOf(DType dtype) {
-  switch (dtype) {
-    case DType::kQ4_0:
-    case DType::kQ4_1:
-    case DType::kQ4_K:
-      return {4, 32};
-    case DType::kQ5_0:
-    case DType::kQ5_1:
-    case DType::kQ5_K:
-      return {5, 32};
-    case DType::kQ6_K:
-      return {6, 16};
-    case DType::kQ8_0:
-      return {8, 32};
-    default:
-      return {0, 0};
-  }
-}
-
 uint64_t KvBytesPerToken(const CausalLm& network) {
   uint64_t bytes = 0;
   for (const LayerCacheSpec& layer : network.cache_specs()) {
@@ -73,7 +53,7 @@ inf_model_desc Describe(const ModelObject& object) {
   const Model& model = *object.model;
   const ModelDims& dims = model.network().dims();
   const WeightStats& stats = model.network().stats();
-  const Quantization quantization = QuantizationOf(stats.main_dtype);
+  const QuantizationInfo quantization = QuantizationOf(stats.main_format);
   inf_model_desc desc = {};
   desc.device = static_cast<uint32_t>(model.device_index());
   desc.architecture = dims.architecture.c_str();
@@ -122,9 +102,9 @@ inf_status inf_model_load(inf_runtime* runtime, const char* path, size_t path_le
       };
     }
     auto model = Model::Load(owner->runtime, where, options, hooks);
-    const std::string_view name = InfoOf(model->network().stats().main_dtype).name;
+    std::string name = NameOf(model->network().stats().main_format);
     *out = NewHandle<inf_model>(
-        std::make_shared<ModelObject>(ModelObject{std::move(model), std::string(name)}));
+        std::make_shared<ModelObject>(ModelObject{std::move(model), std::move(name)}));
   });
 }
 

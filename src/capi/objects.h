@@ -13,6 +13,7 @@
 #include "capi/handle_table.h"
 #include "capi/options.h"
 #include "chat/chat_template.h"
+#include "engine/discover.h"
 #include "engine/generator.h"
 #include "engine/model.h"
 #include "engine/runtime.h"
@@ -30,8 +31,15 @@ struct ConfigObject : ExclusiveObject {
   std::map<std::string, OptionValue, std::less<>> values;
 };
 
+// Whether `config`, which may be null, sets the option `key` to 1. BUSY as Acquire.
+bool FlagOption(const inf_config* config, const char* key);
+
 struct RuntimeObject {
   std::shared_ptr<Runtime> runtime;
+};
+
+struct ModelListObject {
+  std::vector<FoundModel> models;
 };
 
 struct ModelObject {
@@ -98,6 +106,7 @@ struct HandleTraits;
 INF_HANDLE(inf_config, ConfigObject, kConfig);
 INF_HANDLE(inf_runtime, RuntimeObject, kRuntime);
 INF_HANDLE(inf_cancel, CancelFlag, kCancel);
+INF_HANDLE(inf_model_list, ModelListObject, kModelList);
 INF_HANDLE(inf_model, ModelObject, kModel);
 INF_HANDLE(inf_tokenizer, TokenizerObject, kTokenizer);
 INF_HANDLE(inf_detok, DetokObject, kDetok);

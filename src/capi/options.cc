@@ -25,6 +25,10 @@ constexpr std::array kModelOptions = {
            "Tokens in the longest session; 0: what the model was made for"},
     Option{INF_SCOPE_MODEL, INF_OPTION_INT, "prefill_chunk", 1, 4096, "256",
            "Prompt tokens computed in one step: bounds how late a cancel is seen"},
+    Option{INF_SCOPE_MODEL, INF_OPTION_INT, "allow_symlinks", 0, 1, "0",
+           "1: files of a model folder may be links to anywhere (Hugging Face hub cache)"},
+    Option{INF_SCOPE_MODEL, INF_OPTION_INT, "validate_weights", 0, 1, "0",
+           "1: read every value before loading; NUMERIC names the first that is not finite"},
 };
 
 constexpr const char* kTypeNames[] = {"an integer", "a float", "a string"};

@@ -7,13 +7,14 @@ using namespace inference::capi;
 
 extern "C" {
 
-inf_status inf_tokenizer_load(const char* path, size_t path_len, inf_tokenizer** out,
-                              inf_error* err) {
+inf_status inf_tokenizer_load(const char* path, size_t path_len, const inf_config* config,
+                              inf_tokenizer** out, inf_error* err) {
   return Guard(err, [&] {
     const std::string where = PathArg(path, path_len);
+    const bool allow_symlinks = FlagOption(config, "allow_symlinks");
     RequireOut(out, "out");
-    *out = NewHandle<inf_tokenizer>(
-        std::make_shared<TokenizerObject>(TokenizerObject{LoadTextProcessor(where)}));
+    *out = NewHandle<inf_tokenizer>(std::make_shared<TokenizerObject>(
+        TokenizerObject{LoadTextProcessor(where, allow_symlinks)}));
   });
 }
 

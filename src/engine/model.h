@@ -22,12 +22,16 @@ struct TextProcessor {
 
   const ChatTemplate& GetTemplate() const;  // STATE where there is none, TEMPLATE
 };
-std::shared_ptr<const TextProcessor> LoadTextProcessor(const std::string& path);
+// `allow_symlinks`: see Folder.
+std::shared_ptr<const TextProcessor> LoadTextProcessor(const std::string& path,
+                                                       bool allow_symlinks = false);
 
 struct LoadOptions {
-  std::string device;           // index, name part or type; "" = default
-  int64_t context_length = 0;   // 0 = what the model was made for
-  int64_t prefill_chunk = 256;  // tokens a step: the bound on how late a cancel is seen
+  std::string device;             // index, name part or type; "" = default
+  int64_t context_length = 0;     // 0 = what the model was made for
+  int64_t prefill_chunk = 256;    // tokens a step: the bound on how late a cancel is seen
+  bool allow_symlinks = false;    // see Folder
+  bool validate_weights = false;  // look at every value: NUMERIC for one that is not finite
 };
 
 class Model {

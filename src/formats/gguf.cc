@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "formats/file_reader.h"
+#include "formats/gguf_file.h"
 #include "formats/gguf_types.h"
 #include "formats/gguf_values.h"
 #include "util/error.h"
@@ -123,42 +124,44 @@ TensorEntry ReadTensorInfo(FileReader& in, uint64_t index, uint64_t alignment) {
   return entry;
 }
 
-// Adds the tensors to `set` (whose file they are in), with offsets from the start of the file.
-void AddTensors(std::vector<TensorEntry> entries, uint64_t data_start, TensorSet* set) {
-  const File& file = set->file(0);
+// Adds the tensors to `set`, with offsets from the start of their file.
+void AddTensors(std::vector<TensorEntry> entries, uint64_t data_start, uint32_t index,
+                TensorSet* set) {
+  const File& file = set->file(index);
   const uint64_t data_bytes = file.size() - std::min(data_start, file.size());
   for (TensorEntry& entry : entries) {
     Require(entry.offset <= data_bytes && entry.bytes <= data_bytes - entry.offset, Status::kFormat,
             "{}: tensor {}: {} bytes at offset {} run past the end, the file has {} data bytes",
             file.path(), Quote(entry.name), entry.bytes, entry.offset, data_bytes);
     entry.offset += data_start;
+    entry.file = index;
     set->Add(std::move(entry));
   }
 }
 
-void CheckNoOverlap(const TensorSet& set) {
+void CheckNoOverlap(const File& file, std::span<const TensorEntry> entries) {
   std::vector<const TensorEntry*> order;
-  order.reserve(set.entries().size());
-  for (const TensorEntry& entry : set.entries()) order.push_back(&entry);
+  order.reserve(entries.size());
+  for (const TensorEntry& entry : entries) order.push_back(&entry);
   std::ranges::sort(order, {}, &TensorEntry::offset);
   for (size_t i = 1; i < order.size(); ++i) {
     const TensorEntry& before = *order[i - 1];
     Require(before.offset + before.bytes <= order[i]->offset, Status::kFormat,
             "{}: tensor {}: begins at byte {}, which tensor {} still fills up to byte {}",
-            set.file(0).path(), Quote(order[i]->name), order[i]->offset, Quote(before.name),
+            file.path(), Quote(order[i]->name), order[i]->offset, Quote(before.name),
             before.offset + before.bytes);
   }
 }
 
 }  // namespace
 
-Gguf OpenGguf(const std::string& path) {
-  Gguf gguf;
-  gguf.tensors.AddFile(File::Open(path));
-  FileReader in(gguf.tensors.file(0), kMaxHeadBytes);
+GgufMetadata AddGgufFile(File opened, TensorSet* set) {
+  const size_t first = set->entries().size();
+  const uint32_t index = set->AddFile(std::move(opened));
+  FileReader in(set->file(index), kMaxHeadBytes);
   const Counts counts = ReadHeader(in);
-  gguf.metadata = ReadMetadata(in, counts.keys);
-  const uint64_t alignment = AlignmentOf(gguf.metadata);
+  GgufMetadata metadata = ReadMetadata(in, counts.keys);
+  const uint64_t alignment = AlignmentOf(metadata);
   CheckCount(in, "n_tensors", counts.tensors, kMinTensorBytes, TensorSet::kMaxTensors);
   std::vector<TensorEntry> entries;
   entries.reserve(counts.tensors);
@@ -166,8 +169,14 @@ Gguf OpenGguf(const std::string& path) {
     entries.push_back(ReadTensorInfo(in, i, alignment));
   }
   const uint64_t data_start = (in.position() + alignment - 1) / alignment * alignment;
-  AddTensors(std::move(entries), data_start, &gguf.tensors);
-  CheckNoOverlap(gguf.tensors);
+  AddTensors(std::move(entries), data_start, index, set);
+  CheckNoOverlap(set->file(index), std::span(set->entries()).subspan(first));
+  return metadata;
+}
+
+Gguf OpenGgufFile(const std::string& path) {
+  Gguf gguf;
+  gguf.metadata = AddGgufFile(File::Open(path), &gguf.tensors);
   return gguf;
 }
 

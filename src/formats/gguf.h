@@ -50,6 +50,23 @@ struct Gguf {
   TensorSet tensors;  // shapes outermost first: GGUF's ne[] reversed
 };
 
-Gguf OpenGguf(const std::string& path);
+// A file or, of a model in several (NAME-00001-of-00003.gguf), the first: the others, beside it,
+// are opened by the rule of Folder, NOT_FOUND where one is missing. ARG for a part that is not the
+// first, FORMAT where split.no, split.count or split.tensors.count do not agree with what is there.
+Gguf OpenGguf(const std::string& path, bool allow_symlinks = false);
+
+// What is in this file alone.
+Gguf OpenGgufFile(const std::string& path);
+
+// The file names of all parts, by the name of the file that `metadata` is from and its keys; the
+// one name where it is not split. Errors as OpenGguf, but nothing is opened.
+std::vector<std::string> GgufPartNames(const GgufMetadata& metadata);
+
+// NAME-00002-of-00003.gguf is part 2 of 3.
+struct GgufPartName {
+  std::string stem;  // NAME, with its folder
+  int64_t number, count;
+};
+std::optional<GgufPartName> ParseGgufPartName(std::string_view path);
 
 }  // namespace inference

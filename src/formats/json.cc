@@ -111,7 +111,11 @@ OrderedJson ParseOrderedJson(std::string_view text, std::string_view name) {
 }
 
 Json ReadJsonFile(const std::string& path, uint64_t max_bytes) {
-  return ParseJson(ReadTextFile(path, max_bytes), path);
+  return ReadJsonFile(File::Open(path), max_bytes);
+}
+
+Json ReadJsonFile(const File& file, uint64_t max_bytes) {
+  return ParseJson(ReadTextFile(file, max_bytes), file.path());
 }
 
 }  // namespace inference

@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "util/file.h"
+
 namespace inference {
 
 using Json = nlohmann::json;
@@ -18,6 +20,7 @@ constexpr int kMaxJsonDepth = 64;
 Json ParseJson(std::string_view text, std::string_view name);
 OrderedJson ParseOrderedJson(std::string_view text, std::string_view name);
 Json ReadJsonFile(const std::string& path, uint64_t max_bytes);
+Json ReadJsonFile(const File& file, uint64_t max_bytes);
 
 // Typed fields of an object. Find* return nothing where the key is absent or null; both fail with
 // FORMAT naming file, field, value found and what was wanted ("integer 1..65536").

@@ -11,6 +11,6 @@ TensorSet OpenSafetensors(const std::string& path);
 
 // Of a model folder: the shards that model.safetensors.index.json names, or else model.safetensors,
 // or else every *.safetensors file. Shard names must be plain file names in `folder`.
-TensorSet OpenSafetensorsFolder(const std::string& folder);
+TensorSet OpenSafetensorsFolder(const Folder& folder);
 
 }  // namespace inference

@@ -19,12 +19,6 @@ constexpr const char* kIndexName = "model.safetensors.index.json";
 constexpr uint64_t kMaxIndexBytes = 32 << 20;
 constexpr size_t kMaxShards = 4096;
 
-// Whether the name is taken, by whatever kind of file: a broken one must be an error, not skipped.
-bool IsTaken(const std::string& folder, const char* name) {
-  std::error_code code;
-  return std::filesystem::exists(std::filesystem::symlink_status(folder + "/" + name, code));
-}
-
 std::vector<std::string> ListSafetensors(const std::string& folder) {
   std::vector<std::string> names;
   std::error_code code;
@@ -76,26 +70,27 @@ void CheckIndex(const std::string& index, const WeightMap& map, const TensorSet&
 
 }  // namespace
 
-TensorSet OpenSafetensorsFolder(const std::string& folder) {
-  Require(IsDirectory(folder), Status::kNotFound, "{}: is not a folder", folder);
+TensorSet OpenSafetensorsFolder(const Folder& folder) {
+  const std::string& path = folder.path;
+  Require(IsDirectory(path), Status::kNotFound, "{}: is not a folder", path);
   std::vector<std::string> shards;
   WeightMap map;
-  const bool has_index = IsTaken(folder, kIndexName);
+  const bool has_index = folder.Has(kIndexName);
   if (has_index) {
     map = ReadIndex(File::OpenIn(folder, kIndexName));
     for (const auto& [tensor, shard] : map) shards.push_back(shard);
     std::ranges::sort(shards);
     shards.erase(std::ranges::unique(shards).begin(), shards.end());
   } else {
-    shards = IsTaken(folder, kSingleName) ? std::vector<std::string>{kSingleName}
-                                          : ListSafetensors(folder);
+    shards =
+        folder.Has(kSingleName) ? std::vector<std::string>{kSingleName} : ListSafetensors(path);
   }
-  Require(!shards.empty(), Status::kNotFound, "{}: holds no {} file", folder, kSuffix);
+  Require(!shards.empty(), Status::kNotFound, "{}: holds no {} file", path, kSuffix);
   Require(shards.size() <= kMaxShards, Status::kLimit, "{}: has {} shards, at most {} are read",
-          folder, shards.size(), kMaxShards);
+          path, shards.size(), kMaxShards);
   TensorSet set;
   for (const std::string& shard : shards) AddSafetensorsFile(File::OpenIn(folder, shard), &set);
-  if (has_index) CheckIndex(folder + "/" + kIndexName, map, set, shards);
+  if (has_index) CheckIndex(path + "/" + kIndexName, map, set, shards);
   return set;
 }
 

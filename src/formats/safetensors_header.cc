@@ -43,7 +43,10 @@ class HeaderReader final : public JsonScan {
   enum class At { kStart, kTensors, kInfo, kMetadata, kShape, kOffsets };
   enum Field { kDType = 1, kShapeField = 2, kOffsetsField = 4 };
 
-  bool null() override { Unexpected("null"); }
+  bool null() override {  // MLX writes "__metadata__": null
+    if (at_ != At::kTensors || tensor_ != "__metadata__") Unexpected("null");
+    return true;
+  }
   bool boolean(bool) override { Unexpected("a boolean"); }
   bool number_integer(int64_t value) override { Unexpected(fmt::to_string(value)); }
   bool number_float(double, const std::string& text) override { Unexpected(Quote(text)); }

@@ -12,21 +12,19 @@ constexpr uint64_t kMaxConfigBytes = 16 << 20;
 
 }  // namespace
 
-Checkpoint OpenCheckpoint(const std::string& path) {
+Checkpoint OpenCheckpoint(const std::string& path, bool allow_symlinks) {
   Checkpoint out;
   out.path = path;
   if (IsDirectory(path)) {
     out.format = CheckpointFormat::kSafetensors;
-    out.config = ReadJsonFile(path + "/config.json", kMaxConfigBytes);
-    out.tensors = OpenSafetensorsFolder(path);
+    const Folder folder(path, allow_symlinks);
+    out.config = ReadJsonFile(File::OpenIn(folder, "config.json"), kMaxConfigBytes);
+    out.tensors = OpenSafetensorsFolder(folder);
     return out;
   }
-  Gguf gguf = OpenGguf(path);
+  Gguf gguf = OpenGguf(path, allow_symlinks);
   out.metadata = std::move(gguf.metadata);
   out.tensors = std::move(gguf.tensors);
-  const int64_t parts = out.metadata.FindInt("split.count", 0, UINT16_MAX).value_or(0);
-  Require(parts <= 1, Status::kUnsupported,
-          "{}: key 'split.count': is {}, expected a model in one file", path, parts);
   return out;
 }
 

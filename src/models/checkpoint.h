@@ -25,8 +25,13 @@ struct Checkpoint {
   Json config;            // config.json of a folder; null for GGUF
 };
 
-// A GGUF file or a model folder. NOT_FOUND, PATH, IO or FORMAT.
-Checkpoint OpenCheckpoint(const std::string& path);
+// A GGUF file (of a split one, the first) or a model folder. NOT_FOUND, PATH, IO or FORMAT.
+// `allow_symlinks`: see Folder.
+Checkpoint OpenCheckpoint(const std::string& path, bool allow_symlinks = false);
+
+// Fails with FORMAT or UNSUPPORTED as LoadModel would where it does not know the architecture or
+// how the weights are quantised. Looks at the config alone, at no tensor.
+void CheckSupported(const Checkpoint& checkpoint);
 
 struct ModelLoadHooks {
   const CancelFlag* cancel = nullptr;  // checked between tensors
@@ -36,7 +41,9 @@ struct ModelLoadHooks {
 
 // Picks the architecture by model_type (general.architecture in GGUF), checks the config, loads and
 // packs the weights. UNSUPPORTED names an unknown architecture and those that are known.
+// context_length: tokens that will be used at most, 0 = as many as the model was made for (ARG
+// where it is more); it chooses between the tables of LongRoPE.
 std::unique_ptr<CausalLm> LoadModel(const Checkpoint& checkpoint, std::shared_ptr<Device> device,
-                                    const ModelLoadHooks& hooks);
+                                    const ModelLoadHooks& hooks, int64_t context_length = 0);
 
 }  // namespace inference

@@ -1,14 +1,15 @@
 #include "models/config_fields.h"
 
+#include <cmath>
+
 #include "util/error.h"
 
 namespace inference {
 
 namespace {
 
-constexpr int64_t kMaxLayers = 512, kMaxHidden = 65536, kMaxHeads = 1024, kMaxHeadDim = 1024;
-constexpr int64_t kMaxIntermediate = 1 << 20;
-constexpr double kMinFactor = 1e-3, kMaxFactor = 1e6;
+constexpr int64_t kMaxLayers = 512, kMaxHidden = 65536, kMaxHeadDim = 1024;
+constexpr int64_t kMaxIntermediate = 1 << 20, kMaxVocabSize = 1 << 22;
 
 // What no single field can say. `where` is the file.
 void CheckDims(const std::string& where, const ModelDims& dims) {
@@ -42,10 +43,8 @@ int64_t VocabSize(const std::string& where, std::optional<int64_t> wanted,
   return rows;
 }
 
-}  // namespace
-
-ModelDims ReadDims(const JsonFields& config, const DimDefaults& defaults,
-                   const Checkpoint& checkpoint, const std::string& embed_tokens) {
+ModelDims ReadDims(const JsonFields& config, const DecoderDefaults& defaults,
+                   const ConfigSource& source) {
   const auto read = [&](const char* key, int64_t max, int64_t otherwise) {
     return otherwise == 0 ? config.GetInt(key, 1, max)
                           : config.FindInt(key, 1, max).value_or(otherwise);
@@ -66,13 +65,13 @@ ModelDims ReadDims(const JsonFields& config, const DimDefaults& defaults,
         defaults.head_dim == 0 ? DividedHeadDim(config.name(), dims) : defaults.head_dim;
   }
   dims.vocab_size = VocabSize(config.name(), config.FindInt("vocab_size", 1, kMaxVocabSize),
-                              checkpoint, embed_tokens);
+                              source.checkpoint, source.names.embed_tokens());
   CheckDims(config.name(), dims);
   return dims;
 }
 
-ModelDims ReadGgufDims(const Checkpoint& checkpoint, const std::string& embed_tokens) {
-  const GgufMetadata& metadata = checkpoint.metadata;
+ModelDims ReadGgufDims(const ConfigSource& source) {
+  const GgufMetadata& metadata = source.checkpoint.metadata;
   const std::string arch = metadata.GetString("general.architecture") + ".";
   ModelDims dims;
   dims.hidden_size = metadata.GetInt(arch + "embedding_length", 1, kMaxHidden);
@@ -83,55 +82,103 @@ ModelDims ReadGgufDims(const Checkpoint& checkpoint, const std::string& embed_to
                                  .value_or(dims.num_attention_heads);
   dims.context_length = metadata.GetInt(arch + "context_length", 1, kMaxCacheLength);
   const auto key_length = metadata.FindInt(arch + "attention.key_length", 1, kMaxHeadDim);
-  const auto turned = metadata.FindInt(arch + "rope.dimension_count", 1, kMaxHeadDim);
-  dims.head_dim = key_length ? *key_length
-                  : turned   ? *turned
-                             : DividedHeadDim(checkpoint.path, dims);
-  for (const char* same : {"rope.dimension_count", "attention.value_length"}) {
-    const auto value = metadata.FindInt(arch + same, 1, kMaxHeadDim);
-    Require(value.value_or(dims.head_dim) == dims.head_dim, Status::kUnsupported,
-            "{}: key '{}{}': is {}, expected {}, the width of a head", checkpoint.path, arch, same,
-            *value, dims.head_dim);
-  }
+  dims.head_dim = key_length ? *key_length : DividedHeadDim(metadata.path(), dims);
+  const auto value_length = metadata.FindInt(arch + "attention.value_length", 1, kMaxHeadDim);
+  Require(value_length.value_or(dims.head_dim) == dims.head_dim, Status::kUnsupported,
+          "{}: key '{}attention.value_length': is {}, expected {}, the width of a key",
+          metadata.path(), arch, *value_length, dims.head_dim);
   dims.vocab_size =
-      VocabSize(checkpoint.path, metadata.FindInt(arch + "vocab_size", 1, kMaxVocabSize),
-                checkpoint, embed_tokens);
-  CheckDims(checkpoint.path, dims);
+      VocabSize(metadata.path(), metadata.FindInt(arch + "vocab_size", 1, kMaxVocabSize),
+                source.checkpoint, source.names.embed_tokens());
+  CheckDims(metadata.path(), dims);
   return dims;
 }
 
-RopeScaling ReadRopeScaling(const JsonFields& rope) {
-  RopeScaling out;
-  const char* key = rope.Has("rope_type") ? "rope_type" : "type";
-  const std::string type = rope.FindString(key).value_or("default");
-  if (type == "default") return out;
-  Require(type == "linear" || type == "llama3", Status::kUnsupported,
-          "{}: {}: is {}, expected one of default, linear, llama3", rope.name(), key, Quote(type));
-  out.type = RopeScaling::Type::kLinear;
-  out.factor = rope.GetFloat("factor", kMinFactor, kMaxFactor);
-  if (type == "linear") return out;
-  out.type = RopeScaling::Type::kLlama3;
-  out.low_freq_factor = rope.GetFloat("low_freq_factor", kMinFactor, kMaxFactor);
-  out.high_freq_factor = rope.GetFloat("high_freq_factor", kMinFactor, kMaxFactor);
-  Require(out.low_freq_factor < out.high_freq_factor, Status::kFormat,
-          "{}: low_freq_factor: is {}, expected less than the high_freq_factor {}", rope.name(),
-          out.low_freq_factor, out.high_freq_factor);
-  out.original_max_position_embeddings =
-      rope.GetInt("original_max_position_embeddings", 1, kMaxCacheLength);
+void RefuseExperts(const GgufMetadata& metadata, const std::string& arch) {
+  const std::string key = arch + ".expert_count";
+  const int64_t experts = metadata.FindInt(key, 0, INT32_MAX).value_or(0);
+  Require(experts == 0, Status::kUnsupported,
+          "{}: key '{}': is {}, expected a model without experts", metadata.path(), key, experts);
+}
+
+// What follows from the sizes.
+void SetDefaults(DecoderConfig* config) {
+  config->windows.assign(static_cast<size_t>(config->dims.num_layers), 0);
+  config->attention_scale = 1.0 / std::sqrt(static_cast<double>(config->dims.head_dim));
+}
+
+}  // namespace
+
+DecoderConfig ReadDecoderConfig(const JsonFields& config, const ConfigSource& source,
+                                const DecoderDefaults& defaults) {
+  DecoderConfig out;
+  out.dims = ReadDims(config, defaults, source);
+  SetDefaults(&out);
+  out.rms_norm_eps =
+      config.FindFloat("rms_norm_eps", kMinEps, kMaxEps).value_or(defaults.rms_norm_eps);
+  // Rotations that differ between layers are their architecture's to read.
+  const auto parameters = config.FindObject("rope_parameters");
+  if (!parameters || !(parameters->Has("full_attention") || parameters->Has("sliding_attention"))) {
+    out.rope = ReadRope(config, source, out.dims, defaults.rope_theta);
+  }
+  out.tie_word_embeddings = config.FindBool("tie_word_embeddings");
   return out;
 }
 
-RopeScaling ReadGgufRopeScaling(const GgufMetadata& metadata, const std::string& architecture) {
-  RopeScaling out;
-  const std::string prefix = architecture + ".rope.scaling.";
-  const std::string* type = metadata.FindString(prefix + "type");
-  if (type == nullptr || *type == "none") return out;
-  Require(*type == "linear", Status::kUnsupported,
-          "{}: key '{}type': is {}, expected one of none, linear", metadata.path(), prefix,
-          Quote(*type));
-  out.type = RopeScaling::Type::kLinear;
-  out.factor = GetGgufFloat(metadata, prefix + "factor", kMinFactor, kMaxFactor);
+DecoderConfig ReadGgufDecoderConfig(const ConfigSource& source) {
+  const GgufMetadata& metadata = source.checkpoint.metadata;
+  const std::string& arch = metadata.GetString("general.architecture");
+  RefuseExperts(metadata, arch);
+  DecoderConfig out;
+  out.dims = ReadGgufDims(source);
+  SetDefaults(&out);
+  out.rms_norm_eps =
+      GetGgufFloat(metadata, arch + ".attention.layer_norm_rms_epsilon", kMinEps, kMaxEps);
+  out.rope = ReadGgufRope(source, out.dims);
+  const auto has = [&](const char* name) {
+    return source.checkpoint.tensors.Find(fmt::format("blk.0.{}.bias", name)) != nullptr;
+  };
+  out.q_k_v_bias = has("attn_q") || has("attn_qkv");
+  out.o_bias = has("attn_output");
+  out.mlp_bias = has("ffn_down");
   return out;
+}
+
+std::vector<int64_t> ReadWindows(const JsonFields& config, int64_t layers, int64_t default_window,
+                                 const std::function<bool(int64_t layer)>& slides) {
+  const bool is_null = config.json().contains("sliding_window") && !config.Has("sliding_window");
+  const int64_t window =
+      config.FindInt("sliding_window", 1, kMaxCacheLength).value_or(is_null ? 0 : default_window);
+  std::vector<int64_t> out;
+  const Json* types = config.FindArray("layer_types");
+  if (types == nullptr) {
+    for (int64_t i = 0; i < layers; ++i) out.push_back(slides(i) ? window : 0);
+    return out;
+  }
+  Require(std::cmp_equal(types->size(), layers), Status::kFormat,
+          "{}: layer_types: has {} entries, expected {}, one a layer", config.name(), types->size(),
+          layers);
+  for (const Json& type : *types) {
+    const std::string name = type.is_string() ? type.get<std::string>() : type.dump();
+    Require(name == "sliding_attention" || name == "full_attention", Status::kUnsupported,
+            "{}: layer_types: entry {} is {}, expected sliding_attention or full_attention",
+            config.name(), out.size(), Quote(name));
+    Require(name == "full_attention" || window > 0, Status::kFormat,
+            "{}: layer_types: entry {} is sliding_attention, expected a sliding_window with it",
+            config.name(), out.size());
+    out.push_back(name == "sliding_attention" ? window : 0);
+  }
+  return out;
+}
+
+std::vector<int64_t> ReadQwenWindows(const JsonFields& config, int64_t layers) {
+  constexpr int64_t kMaxWindowLayers = 28;
+  const bool used = config.FindBool("use_sliding_window").value_or(false);
+  const int64_t first =
+      config.FindInt("max_window_layers", 0, kMaxCacheLength).value_or(kMaxWindowLayers);
+  if (!used) return std::vector<int64_t>(static_cast<size_t>(layers), 0);
+  return ReadWindows(config, layers, /*default_window=*/4096,
+                     [&](int64_t layer) { return layer >= first; });
 }
 
 std::optional<double> FindGgufFloat(const GgufMetadata& metadata, const std::string& key,

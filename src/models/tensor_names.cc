@@ -41,9 +41,9 @@ TensorNames::TensorNames(const Checkpoint& checkpoint, std::span<const LayerName
   layers_ = fmt::format("{}layers.", found->decoder);
 }
 
-std::string TensorNames::Layer(int64_t layer, std::string_view hf) const {
-  const auto name = std::ranges::find(layer_names_, hf, &LayerName::hf);
-  Require(name != layer_names_.end(), Status::kInternal, "no tensor name for {}", hf);
+std::string TensorNames::Layer(int64_t layer, std::string_view role) const {
+  const auto name = std::ranges::find(layer_names_, role, &LayerName::role);
+  Require(name != layer_names_.end(), Status::kInternal, "no tensor name for {}", role);
   return fmt::format("{}{}.{}.weight", layers_, layer, is_gguf_ ? name->gguf : name->hf);
 }
 

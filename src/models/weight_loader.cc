@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <utility>
 
 #include "util/error.h"
 
@@ -11,7 +10,7 @@ namespace inference {
 
 namespace {
 
-constexpr int64_t kGateBlock = 16;  // rows; as ops/matmul.h's gated epilogues want them
+constexpr int64_t kRowBlock = 16;  // of packed matrices, and of gate and up in turn
 
 float HalfToFloat(uint16_t bits) {
   const int exponent = (bits >> 10) & 31, mantissa = bits & 1023;
@@ -39,6 +38,20 @@ int64_t InterleavedRow(int64_t row, int64_t head_dim) {
   return head * head_dim + (i < half ? 2 * i : 2 * (i - half) + 1);
 }
 
+// Row `row` of a matrix, in the tensor that holds it.
+int64_t StoredRowOf(const StoredMatrix& matrix, int64_t row) {
+  const int64_t head_dim = matrix.interleaved_head_dim;
+  return matrix.first_row + (head_dim == 0 ? row : InterleavedRow(row, head_dim));
+}
+
+int64_t StoredRows(const StoredMatrix& matrix) {
+  return matrix.stored_rows == 0 ? matrix.rows : matrix.stored_rows;
+}
+
+std::string BiasName(const StoredMatrix& matrix) {
+  return matrix.name.substr(0, matrix.name.rfind('.')) + ".bias";
+}
+
 }  // namespace
 
 WeightLoader::WeightLoader(const Checkpoint& checkpoint, std::shared_ptr<Device> device,
@@ -46,41 +59,22 @@ WeightLoader::WeightLoader(const Checkpoint& checkpoint, std::shared_ptr<Device>
     : checkpoint_(&checkpoint),
       device_(std::move(device)),
       hooks_(hooks),
+      finder_(checkpoint),
       total_bytes_(checkpoint.tensors.total_bytes()) {}
 
-const TensorEntry& WeightLoader::Get(const std::string& name, const std::vector<int64_t>& shape) {
-  ThrowIfCancelled(hooks_.cancel, "model load");
-  const TensorEntry* entry = checkpoint_->tensors.Find(name);
-  Require(entry != nullptr, Status::kFormat, "{}: tensor {}: is missing, expected shape [{}]",
-          checkpoint_->path, name, fmt::join(shape, ", "));
-  const std::string& path = checkpoint_->tensors.file(entry->file).path();
-  Require(std::ranges::equal(entry->shape, shape,
-                             [](uint64_t is, int64_t want) { return std::cmp_equal(is, want); }),
-          Status::kFormat, "{}: tensor {}: shape is [{}], expected [{}]", path, name,
-          fmt::join(entry->shape, ", "), fmt::join(shape, ", "));
-  used_.insert(name);
-  return *entry;
-}
-
-const TensorEntry& WeightLoader::GetMatrix(const std::string& name, int64_t rows, int64_t columns) {
-  const TensorEntry& entry = Get(name, {rows, columns});
-  Require(IsPackable(entry.dtype), Status::kUnsupported,
-          "{}: tensor {}: type is {}, expected F32, F16, BF16 or a block type",
-          checkpoint_->tensors.file(entry.file).path(), name, InfoOf(entry.dtype).name);
-  return entry;
-}
-
 std::vector<float> WeightLoader::HostVector(const std::string& name, int64_t size) {
-  const TensorEntry& entry = Get(name, {size});
+  ThrowIfCancelled(hooks_.cancel, "model load");
+  const TensorEntry& entry = finder_.Get(name, {size});
+  const bool is_f32 = entry.dtype == DType::kF32;
+  Require(is_f32 || entry.dtype == DType::kF16 || entry.dtype == DType::kBF16, Status::kUnsupported,
+          "{}: type is {}, expected F32, F16 or BF16", finder_.Where(entry),
+          InfoOf(entry.dtype).name);
   std::vector<std::byte> bytes(entry.bytes);
   checkpoint_->tensors.Read(entry, 0, bytes);
   std::vector<float> values(static_cast<size_t>(size));
-  if (entry.dtype == DType::kF32) {
+  if (is_f32) {
     std::memcpy(values.data(), bytes.data(), bytes.size());
   } else {
-    Require(entry.dtype == DType::kF16 || entry.dtype == DType::kBF16, Status::kUnsupported,
-            "{}: tensor {}: type is {}, expected F32, F16 or BF16",
-            checkpoint_->tensors.file(entry.file).path(), name, InfoOf(entry.dtype).name);
     for (size_t i = 0; i < values.size(); ++i) {
       uint16_t bits;
       std::memcpy(&bits, &bytes[2 * i], sizeof(bits));
@@ -98,126 +92,166 @@ Tensor WeightLoader::Vector(const std::string& name, int64_t size, float offset)
   return Upload(values);
 }
 
-Tensor WeightLoader::Upload(const std::vector<float>& values) {
+Buffer WeightLoader::Write(const std::vector<float>& values) {
   const auto bytes = std::as_bytes(std::span(values));
-  Tensor out{device_->Allocate(bytes.size()), {static_cast<int64_t>(values.size())}, nullptr};
-  device_->Run([&] { device_->Write(out.buffer, 0, bytes); });
   stats_.bytes += bytes.size();
   stats_.decode_bytes_per_token += bytes.size();
+  if (!device_) return {};
+  Buffer out = device_->Allocate(bytes.size());
+  device_->Run([&] { device_->Write(out, 0, bytes); });
   return out;
 }
 
-PackedMatrix WeightLoader::Pack(const Entries& entries, int64_t rows, int64_t columns,
-                                std::function<StoredRow(int64_t)> row_of) {
-  PackedMatrix packed = PackMatrix(*device_, entries[0]->dtype, rows, columns,
-                                   GatherRows(checkpoint_->tensors, entries, std::move(row_of)));
+Tensor WeightLoader::Upload(const std::vector<float>& values) {
+  return {Write(values), {static_cast<int64_t>(values.size())}, nullptr};
+}
+
+StoredTensor WeightLoader::GetMatrix(const StoredMatrix& matrix, int64_t columns) {
+  ThrowIfCancelled(hooks_.cancel, "model load");
+  return finder_.GetMatrix(matrix.name, StoredRows(matrix), columns);
+}
+
+PackedMatrix WeightLoader::Pack(const std::vector<StoredMatrix>& matrices, int64_t rows,
+                                int64_t columns, const RowMap& row_of) {
+  std::vector<StoredTensor> tensors;
+  for (const StoredMatrix& matrix : matrices) tensors.push_back(GetMatrix(matrix, columns));
+  PackedMatrix packed{.format = tensors[0].format, .rows = rows, .cols = columns};
+  if (device_) {
+    packed = PackMatrix(*device_, tensors[0].format, rows, columns,
+                        GatherRows(checkpoint_->tensors, tensors, row_of));
+  }
   stats_.parameters += static_cast<uint64_t>(rows) * static_cast<uint64_t>(columns);
-  stats_.bytes += packed.bytes();
-  for (const TensorEntry* entry : entries) Done(*entry);
+  stats_.bytes += PackedBytes(packed.format, rows, columns);
+  for (const StoredTensor& tensor : tensors) {
+    for (const TensorEntry* entry : {tensor.values, tensor.scales, tensor.biases}) {
+      if (entry != nullptr) Done(*entry);
+    }
+  }
+  packed.bias = PackBias(matrices, rows, row_of);
   return packed;
 }
 
-PackedMatrix WeightLoader::PackStack(const std::vector<StoredMatrix>& matrices,
-                                     const Entries& entries, int64_t columns) {
+Buffer WeightLoader::PackBias(const std::vector<StoredMatrix>& matrices, int64_t rows,
+                              const RowMap& row_of) {
+  const auto has_bias = [](const StoredMatrix& matrix) { return matrix.has_bias; };
+  if (std::ranges::none_of(matrices, has_bias)) return {};
+  std::vector<std::vector<float>> stored;
+  for (const StoredMatrix& matrix : matrices) {
+    const int64_t size = StoredRows(matrix);
+    stored.push_back(matrix.has_bias ? HostVector(BiasName(matrix), size)
+                                     : std::vector<float>(static_cast<size_t>(size)));
+  }
+  const int64_t padded = (rows + kRowBlock - 1) / kRowBlock * kRowBlock;
+  std::vector<float> values(static_cast<size_t>(padded));
+  for (int64_t row = 0; row < rows; ++row) {
+    const StoredRow from = row_of(row);
+    values[static_cast<size_t>(row)] = stored[from.tensor][static_cast<size_t>(from.row)];
+  }
+  stats_.parameters += static_cast<uint64_t>(rows);
+  return Write(values);
+}
+
+PackedMatrix WeightLoader::PackStack(const std::vector<StoredMatrix>& matrices, int64_t columns) {
   int64_t rows = 0;
   for (const StoredMatrix& matrix : matrices) rows += matrix.rows;
-  PackedMatrix packed = Pack(entries, rows, columns, [&](int64_t row) {
+  PackedMatrix packed = Pack(matrices, rows, columns, [&](int64_t row) {
     size_t i = 0;
     for (; row >= matrices[i].rows; ++i) row -= matrices[i].rows;
-    const int64_t head_dim = matrices[i].interleaved_head_dim;
-    return StoredRow{i, head_dim == 0 ? row : InterleavedRow(row, head_dim)};
+    return StoredRow{i, StoredRowOf(matrices[i], row)};
   });
   CountBlock(packed);
   return packed;
 }
 
 PackedMatrix WeightLoader::Matrix(const StoredMatrix& matrix, int64_t columns) {
-  return PackStack({matrix}, {&GetMatrix(matrix.name, matrix.rows, columns)}, columns);
+  return PackStack({matrix}, columns);
 }
 
 std::vector<PackedMatrix> WeightLoader::Stack(const std::vector<StoredMatrix>& matrices,
                                               int64_t columns) {
   std::vector<PackedMatrix> out;
   std::vector<StoredMatrix> run;
-  Entries entries;
+  WeightFormat format;
   for (const StoredMatrix& matrix : matrices) {
-    const TensorEntry& entry = GetMatrix(matrix.name, matrix.rows, columns);
-    if (!entries.empty() && entries[0]->dtype != entry.dtype) {
-      out.push_back(PackStack(run, entries, columns));
+    const WeightFormat next = GetMatrix(matrix, columns).format;
+    if (!run.empty() && format != next) {
+      out.push_back(PackStack(run, columns));
       run.clear();
-      entries.clear();
     }
+    format = next;
     run.push_back(matrix);
-    entries.push_back(&entry);
   }
-  out.push_back(PackStack(run, entries, columns));
+  out.push_back(PackStack(run, columns));
   return out;
 }
 
-PackedMatrix WeightLoader::GateUp(const std::string& gate, const std::string& up, int64_t rows,
+bool WeightLoader::CanInterleave(const StoredMatrix& gate, const StoredMatrix& up,
+                                 int64_t columns) {
+  return gate.rows % kRowBlock == 0 &&
+         GetMatrix(gate, columns).format == GetMatrix(up, columns).format;
+}
+
+PackedMatrix WeightLoader::GateUp(const StoredMatrix& gate, const StoredMatrix& up,
                                   int64_t columns) {
-  const Entries entries = {&GetMatrix(gate, rows, columns), &GetMatrix(up, rows, columns)};
-  const std::string& path = checkpoint_->tensors.file(entries[1]->file).path();
-  Require(entries[0]->dtype == entries[1]->dtype, Status::kUnsupported,
-          "{}: tensor {}: type is {}, expected {} as {} has", path, up,
-          InfoOf(entries[1]->dtype).name, InfoOf(entries[0]->dtype).name, gate);
-  Require(rows % kGateBlock == 0, Status::kUnsupported,
-          "{}: tensor {}: has {} rows, expected a multiple of {}", path, up, rows, kGateBlock);
-  PackedMatrix packed = Pack(entries, 2 * rows, columns, [](int64_t row) {
-    const int64_t block = row / kGateBlock;
-    return StoredRow{static_cast<size_t>(block % 2), block / 2 * kGateBlock + row % kGateBlock};
+  const std::vector<StoredMatrix> matrices = {gate, up};
+  PackedMatrix packed = Pack(matrices, 2 * gate.rows, columns, [&](int64_t row) {
+    const int64_t block = row / kRowBlock;
+    const auto i = static_cast<size_t>(block % 2);
+    return StoredRow{i, StoredRowOf(matrices[i], block / 2 * kRowBlock + row % kRowBlock)};
   });
   CountBlock(packed);
   return packed;
 }
 
 PackedMatrix WeightLoader::Embedding(const std::string& name, int64_t rows, int64_t columns) {
-  PackedMatrix packed = Pack({&GetMatrix(name, rows, columns)}, rows, columns, [](int64_t row) {
+  PackedMatrix packed = Pack({{.name = name, .rows = rows}}, rows, columns, [](int64_t row) {
     return StoredRow{0, row};
   });
-  stats_.decode_bytes_per_token += *BytesOf(packed.dtype, static_cast<uint64_t>(columns));
+  stats_.decode_bytes_per_token += StoredRowBytes(packed.format, columns);
   return packed;
 }
 
 PackedMatrix WeightLoader::Head(const std::string& name, const PackedMatrix& embedding,
                                 std::optional<bool> tied) {
+  const int64_t rows = embedding.rows, columns = embedding.cols;
   Require(Has(name) || tied.value_or(true), Status::kFormat,
           "{}: tensor {}: is missing, expected shape [{}, {}] as tie_word_embeddings is false",
-          checkpoint_->path, name, embedding.rows, embedding.cols);
+          path(), name, rows, columns);
   PackedMatrix head = embedding;
-  if (tied.value_or(!Has(name))) {
-    used_.insert(name);
-  } else {
-    head = Pack({&GetMatrix(name, embedding.rows, embedding.cols)}, embedding.rows, embedding.cols,
-                [](int64_t row) {
-                  return StoredRow{0, row};
-                });
+  if (!tied.value_or(!Has(name))) {
+    head = Pack({{.name = name, .rows = rows}}, rows, columns, [](int64_t row) {
+      return StoredRow{0, row};
+    });
   }
-  stats_.decode_bytes_per_token += head.bytes();
+  stats_.decode_bytes_per_token += PackedBytes(head.format, rows, columns);
   return head;
 }
 
 void WeightLoader::CountBlock(const PackedMatrix& matrix) {
-  stats_.decode_bytes_per_token += matrix.bytes();
-  values_of_type_[static_cast<size_t>(matrix.dtype)] +=
-      static_cast<uint64_t>(matrix.rows) * static_cast<uint64_t>(matrix.cols);
+  stats_.decode_bytes_per_token += PackedBytes(matrix.format, matrix.rows, matrix.cols);
+  const auto values = static_cast<uint64_t>(matrix.rows) * static_cast<uint64_t>(matrix.cols);
+  for (auto& [format, sum] : values_of_format_) {
+    if (format != matrix.format) continue;
+    sum += values;
+    return;
+  }
+  values_of_format_.emplace_back(matrix.format, values);
 }
 
 void WeightLoader::Done(const TensorEntry& entry) {
+  if (!done_.insert(&entry).second) return;
   done_bytes_ += entry.bytes;
   if (hooks_.progress) hooks_.progress(done_bytes_, total_bytes_);
 }
 
 WeightStats WeightLoader::Finish(const std::string& prefix) {
-  for (const TensorEntry& entry : checkpoint_->tensors.entries()) {
-    Require(!entry.name.starts_with(prefix) || !entry.name.ends_with(".bias") ||
-                used_.contains(entry.name),
-            Status::kUnsupported, "{}: tensor {}: this architecture has no such bias",
-            checkpoint_->tensors.file(entry.file).path(), Quote(entry.name));
+  finder_.RefuseUnusedBiases(prefix);
+  if (hooks_.progress && done_bytes_ < total_bytes_) {
+    hooks_.progress(total_bytes_, total_bytes_);
   }
-  if (hooks_.progress && done_bytes_ < total_bytes_) hooks_.progress(total_bytes_, total_bytes_);
-  const auto most = std::ranges::max_element(values_of_type_);
-  stats_.main_dtype = static_cast<DType>(most - values_of_type_.begin());
+  const auto most =
+      std::ranges::max_element(values_of_format_, {}, [](const auto& v) { return v.second; });
+  stats_.main_format = most->first;
   return stats_;
 }
 

@@ -9,7 +9,7 @@ Tensor Attention::operator()(Recording& recording, const PreparedInput& x, const
   Tensor qkv = StackedLinear(recording, x, qkv_proj);  // [T, (H + 2K) E]
   const Tensor q = RopeAppend(recording, qkv, heads, rope, qk_norm, step, cache);
   qkv = {};
-  const Tensor o = Attend(recording, q, heads, {.scale = scale}, step, cache);  // [T, H E]
+  const Tensor o = Attend(recording, q, heads, scores, step, cache);  // [T, H E]
   return Linear(recording, PrepareInput(recording, {.x = o}), o_proj, residual);
 }
 

@@ -13,9 +13,9 @@ struct Attention {
   std::vector<PackedMatrix> qkv_proj;  // together [(H + 2K) E, D]
   PackedMatrix o_proj;                 // [D, H E]
   HeadShape heads;
-  RopeOptions qk_norm;  // Gemma 3: queries and keys are normed per head
+  RopeOptions qk_norm;  // Qwen 3, Gemma 3: queries and keys are normed per head
   RopeTable rope;
-  float scale = 1.0f;  // of the scores
+  AttendOptions scores;
 
   // x: [T, D]. Appends T keys and values. Returns [T, D], + residual where given.
   Tensor operator()(Recording& recording, const PreparedInput& x, const StepBuffer& step,

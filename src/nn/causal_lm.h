@@ -8,6 +8,7 @@
 #include "nn/kv_cache.h"
 #include "tensor/recording.h"
 #include "tensor/step_buffer.h"
+#include "tensor/weight_format.h"
 
 namespace inference {
 
@@ -27,8 +28,8 @@ struct WeightStats {
   uint64_t parameters = 0;
   uint64_t bytes = 0;  // resident on the device
   uint64_t decode_bytes_per_token =
-      0;                           // read for one token of one row: all but unused embedding rows
-  DType main_dtype = DType::kF32;  // of most of the block weights
+      0;                     // read for one token of one row: all but unused embedding rows
+  WeightFormat main_format;  // of most of the block weights
 };
 
 enum class LogitsOf { kLast, kAll };

@@ -5,7 +5,8 @@ namespace inference {
 Tensor Linear(Recording& recording, const PreparedInput& x, const PackedMatrix& W,
               const Tensor& residual) {
   const Tensor y = recording.Temp({x.T, W.rows});
-  Project(recording, x, W, residual ? Epilogue::kAdd : Epilogue::kStore, residual, y);
+  Project(recording, x, W, y,
+          {.epilogue = residual ? Epilogue::kAdd : Epilogue::kStore, .other = residual});
   return y;
 }
 
@@ -16,7 +17,7 @@ Tensor StackedLinear(Recording& recording, const PreparedInput& x,
   const Tensor y = recording.Temp({x.T, rows});
   int64_t column = 0;
   for (const PackedMatrix& W : parts) {
-    Project(recording, x, W, Epilogue::kStore, {}, y, column);
+    Project(recording, x, W, y, {.column = column});
     column += W.rows;
   }
   return y;

@@ -5,11 +5,14 @@
 
 namespace inference {
 
+enum class Activation { kSilu, kGelu };  // gelu in its tanh form
+
 // y = down(act(gate(x)) * up(x))  (Shazeer 2020)
 struct GatedMlp {
-  PackedMatrix gate_up_proj;  // [2F, D]: blocks of 16 rows alternate, gate then up
-  PackedMatrix down_proj;     // [D, F]
-  Epilogue activation = Epilogue::kSiluGate;
+  PackedMatrix gate_up_proj;        // [2F, D]: blocks of 16 rows alternate, gate then up; or else
+  PackedMatrix gate_proj, up_proj;  // [F, D]: of different formats, or F is no multiple of 16
+  PackedMatrix down_proj;           // [D, F]
+  Activation activation = Activation::kSilu;
 
   // x: [T, D]. Returns [T, D], + residual where given.
   Tensor operator()(Recording& recording, const PreparedInput& x,

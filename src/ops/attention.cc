@@ -68,9 +68,11 @@ Tensor Attend(Recording& recording, const Tensor& queries, const HeadShape& shap
           shape.heads * PaddedHead(shape));
   CheckCache("attend", cache, T);
   Tensor o = recording.Temp({T, shape.heads * shape.head_dim});
+  std::string defines = Defines(shape);
+  if (options.soft_cap > 0.0f) defines += fmt::format(" -D SOFT_CAP={:.9e}f", options.soft_cap);
   const int64_t tiles = T == 1 ? 1 : (T + kQueryTile - 1) / kQueryTile;
-  recording.Launch("attend", {"attention"}, Defines(shape), tiles * shape.heads, o.buffer,
-                   queries.buffer, cache.keys, cache.values, step.buffer(), static_cast<int32_t>(T),
+  recording.Launch("attend", {"attention"}, defines, tiles * shape.heads, o.buffer, queries.buffer,
+                   cache.keys, cache.values, step.buffer(), static_cast<int32_t>(T),
                    static_cast<int32_t>(shape.heads), static_cast<int32_t>(shape.kv_heads),
                    static_cast<int32_t>(cache.capacity), static_cast<int32_t>(cache.window),
                    options.scale);

@@ -44,10 +44,11 @@ Tensor RopeAppend(Recording& recording, const Tensor& qkv, const HeadShape& shap
                   const CacheView& cache);
 
 struct AttendOptions {
-  float scale = 1.0f;  // of the scores
+  float scale = 1.0f;     // of the scores
+  float soft_cap = 0.0f;  // > 0: a score s becomes soft_cap * tanh(s / soft_cap)  (Gemma 2)
 };
 
-// o[t, h] = softmax(scale * q[t, h] K^T) V, causal, within the window. Returns [T, H * E].
+// o[t, h] = softmax(cap(scale * q[t, h] K^T)) V, causal, within the window. Returns [T, H * E].
 Tensor Attend(Recording& recording, const Tensor& queries, const HeadShape& shape,
               const AttendOptions& options, const StepBuffer& step, const CacheView& cache);
 

@@ -10,7 +10,7 @@ Tensor Embed(Recording& recording, const PackedMatrix& W, const StepBuffer& step
           step.max_tokens());
   Tensor y = recording.Temp({T, W.cols});
   recording.Launch("embed", {"weights", "embedding"},
-                   TypeDefine(W.dtype) + fmt::format(" -D STEP_TOKENS={}", kStepTokens), T,
+                   TypeDefine(W.format) + fmt::format(" -D STEP_TOKENS={}", kStepTokens), T,
                    y.buffer, W.data, step.buffer(), static_cast<int32_t>(T),
                    static_cast<int32_t>(W.cols), scale);
   return y;

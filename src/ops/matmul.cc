@@ -24,6 +24,25 @@ bool IsGated(Epilogue epilogue) {
   return epilogue == Epilogue::kSiluGate || epilogue == Epilogue::kGeluGate;
 }
 
+bool ReadsOther(Epilogue epilogue) {
+  return epilogue == Epilogue::kAdd || epilogue == Epilogue::kMulSilu ||
+         epilogue == Epilogue::kMulGelu;
+}
+
+int32_t HasBias(const PackedMatrix& W) { return W.bias ? 1 : 0; }
+
+// Rare epilogues are compiled only where they are used.
+std::string Defines(const PackedMatrix& W, const ProjectOptions& options) {
+  std::string out = TypeDefine(W.format);
+  if (options.epilogue == Epilogue::kSoftCap) {
+    out += fmt::format(" -D SOFT_CAP={:.9e}f", options.soft_cap);
+  }
+  if (options.epilogue == Epilogue::kMulSilu || options.epilogue == Epilogue::kMulGelu) {
+    out += " -D MUL_GATE";
+  }
+  return out;
+}
+
 void CheckInput(const MatmulInput& input, int64_t T, int64_t D) {
   Require(input.x.shape.size() == 2, Status::kInternal, "matmul: x has {} axes, want 2",
           input.x.shape.size());
@@ -41,42 +60,45 @@ void CheckInput(const MatmulInput& input, int64_t T, int64_t D) {
 }
 
 // One row on a CPU device: the kernel prepares its input itself.
-void Matvec(Recording& recording, const PreparedInput& a, const PackedMatrix& W, Epilogue epilogue,
-            const Tensor& residual, const Tensor& y, int64_t column) {
+void Matvec(Recording& recording, const PreparedInput& a, const PackedMatrix& W, const Tensor& y,
+            const ProjectOptions& options) {
   const MatmulInput& in = a.input;
-  const int64_t units = (W.rows + 15) / 16 / (IsGated(epilogue) ? 2 : 1);
+  const int64_t units = (W.rows + 15) / 16 / (IsGated(options.epilogue) ? 2 : 1);
   const int64_t padded = PaddedColumns(a.D);
   const Tensor scratch = recording.Temp({recording.PartsFor(units), padded});
-  recording.Launch("matvec", kFiles, TypeDefine(W.dtype), units, y.buffer, a.sum.buffer,
+  recording.Launch("matvec", kFiles, Defines(W, options), units, y.buffer, a.sum.buffer,
                    scratch.buffer, W.data, in.x.buffer, in.norm_weight.buffer, in.delta.buffer,
-                   in.delta_norm_weight.buffer, residual.buffer, static_cast<int32_t>(a.D),
-                   static_cast<int32_t>(padded), static_cast<int32_t>(W.rows),
-                   static_cast<int32_t>(in.first_row), static_cast<int32_t>(column), in.eps,
-                   InputMode(in), static_cast<int32_t>(epilogue));
+                   in.delta_norm_weight.buffer, W.bias, options.other.buffer,
+                   static_cast<int32_t>(a.D), static_cast<int32_t>(padded),
+                   static_cast<int32_t>(W.rows), static_cast<int32_t>(in.first_row),
+                   static_cast<int32_t>(options.column), in.eps, InputMode(in),
+                   static_cast<int32_t>(options.epilogue), HasBias(W));
 }
 
 // Many rows on a CPU device.
 void MatmulPanels(Recording& recording, const PreparedInput& a, const PackedMatrix& W,
-                  Epilogue epilogue, const Tensor& residual, const Tensor& y, int64_t column) {
+                  const Tensor& y, const ProjectOptions& options) {
   const int64_t units = (W.rows + kPanel - 1) / kPanel;
   const int64_t padded = PaddedColumns(a.D);
   const Tensor panels = recording.Temp({recording.PartsFor(units), padded, kPanel});
-  recording.Launch("matmul", kFiles, TypeDefine(W.dtype), units, y.buffer, panels.buffer, W.data,
-                   a.packed.buffer, residual.buffer, static_cast<int32_t>(a.T),
+  recording.Launch("matmul", kFiles, Defines(W, options), units, y.buffer, panels.buffer, W.data,
+                   a.packed.buffer, W.bias, options.other.buffer, static_cast<int32_t>(a.T),
                    static_cast<int32_t>(a.D), static_cast<int32_t>(padded),
                    static_cast<int32_t>(W.rows), static_cast<int32_t>(y.shape.back()),
-                   static_cast<int32_t>(column), static_cast<int32_t>(epilogue));
+                   static_cast<int32_t>(options.column), static_cast<int32_t>(options.epilogue),
+                   HasBias(W));
 }
 
 // Any rows on other devices.
 void MatmulEach(Recording& recording, const PreparedInput& a, const PackedMatrix& W,
-                Epilogue epilogue, const Tensor& residual, const Tensor& y, int64_t column) {
-  recording.Launch("matmul_each", {"weights", "matmul_common", "matmul_each"}, TypeDefine(W.dtype),
-                   a.T * (IsGated(epilogue) ? W.rows / 2 : W.rows), y.buffer, W.data,
-                   a.packed.buffer, residual.buffer, static_cast<int32_t>(a.T),
+                const Tensor& y, const ProjectOptions& options) {
+  recording.Launch("matmul_each", {"weights", "matmul_common", "matmul_each"}, Defines(W, options),
+                   a.T * (IsGated(options.epilogue) ? W.rows / 2 : W.rows), y.buffer, W.data,
+                   a.packed.buffer, W.bias, options.other.buffer, static_cast<int32_t>(a.T),
                    static_cast<int32_t>(a.D), static_cast<int32_t>(PaddedColumns(a.D)),
                    static_cast<int32_t>(W.rows), static_cast<int32_t>(y.shape.back()),
-                   static_cast<int32_t>(column), static_cast<int32_t>(epilogue));
+                   static_cast<int32_t>(options.column), static_cast<int32_t>(options.epilogue),
+                   HasBias(W));
 }
 
 }  // namespace
@@ -104,26 +126,27 @@ PreparedInput PrepareInput(Recording& recording, const MatmulInput& input) {
   return out;
 }
 
-void Project(Recording& recording, const PreparedInput& a, const PackedMatrix& W, Epilogue epilogue,
-             const Tensor& residual, const Tensor& y, int64_t column) {
-  const int64_t outputs = IsGated(epilogue) ? W.rows / 2 : W.rows;
+void Project(Recording& recording, const PreparedInput& a, const PackedMatrix& W, const Tensor& y,
+             const ProjectOptions& options) {
+  const bool is_gated = IsGated(options.epilogue);
+  const int64_t outputs = is_gated ? W.rows / 2 : W.rows, end = options.column + outputs;
   Require(W.cols == a.D, Status::kInternal, "project: weight is [{}, {}], input has {} columns",
           W.rows, W.cols, a.D);
-  Require(y.shape.size() == 2 && y.dim(0) == a.T && column + outputs <= y.dim(1), Status::kInternal,
-          "project: y is [{}], want [{}, >= {}]", fmt::join(y.shape, ", "), a.T, column + outputs);
-  Require(!IsGated(epilogue) || W.rows % 32 == 0, Status::kInternal,
+  Require(y.shape.size() == 2 && y.dim(0) == a.T && end <= y.dim(1), Status::kInternal,
+          "project: y is [{}], want [{}, >= {}]", fmt::join(y.shape, ", "), a.T, end);
+  Require(!is_gated || W.rows % 32 == 0, Status::kInternal,
           "project: a gated weight has {} rows, want a multiple of 32", W.rows);
-  if (epilogue == Epilogue::kAdd) {
-    Require(residual.shape == Shape{a.T, W.rows}, Status::kInternal,
-            "project: residual is [{}], want [{}, {}]", fmt::join(residual.shape, ", "), a.T,
-            W.rows);
-  }
+  Require(!ReadsOther(options.epilogue) || options.other.shape == Shape{a.T, W.rows},
+          Status::kInternal, "project: residual or gate is [{}], want [{}, {}]",
+          fmt::join(options.other.shape, ", "), a.T, W.rows);
+  Require(options.epilogue != Epilogue::kSoftCap || options.soft_cap > 0.0f, Status::kInternal,
+          "project: the soft cap is {}, want a positive number", options.soft_cap);
   if (recording.family() == KernelFamily::kGpu) {
-    MatmulEach(recording, a, W, epilogue, residual, y, column);
+    MatmulEach(recording, a, W, y, options);
   } else if (a.T == 1) {
-    Matvec(recording, a, W, epilogue, residual, y, column);
+    Matvec(recording, a, W, y, options);
   } else {
-    MatmulPanels(recording, a, W, epilogue, residual, y, column);
+    MatmulPanels(recording, a, W, y, options);
   }
 }
 

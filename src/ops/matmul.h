@@ -36,16 +36,27 @@ class PreparedInput {
 
 PreparedInput PrepareInput(Recording& recording, const MatmulInput& input);
 
+// What becomes of a product. EPILOGUE_* in cl/matmul_common.cl.
 enum class Epilogue {
   kStore,     // y = product
-  kAdd,       // y = product + residual
+  kAdd,       // y = product + other: a residual
+  kSoftCap,   // y = soft_cap * tanh(product / soft_cap)
+  kMulSilu,   // y = silu(other) * product: a gated MLP whose halves cannot share a matrix
+  kMulGelu,   // the same with gelu in its tanh form
   kSiluGate,  // rows of W alternate in blocks of 16, gate then up: y = silu(gate) * up
-  kGeluGate,  // the same with gelu in its tanh form
+  kGeluGate,
 };
 
-// Writes columns [column, column + rows) of y [T, ...] (half as many for the gated forms).
-// residual: [T, rows] for kAdd, else ignored.
-void Project(Recording& recording, const PreparedInput& a, const PackedMatrix& W, Epilogue epilogue,
-             const Tensor& residual, const Tensor& y, int64_t column = 0);
+struct ProjectOptions {
+  Epilogue epilogue = Epilogue::kStore;
+  Tensor other;           // [T, rows]; kAdd, kMulSilu and kMulGelu
+  float soft_cap = 0.0f;  // > 0; kSoftCap
+  int64_t column = 0;
+};
+
+// product = a W^T, + W.bias where there is one. Writes columns [column, column + rows) of y [T,
+// ...] (half as many for the gated forms).
+void Project(Recording& recording, const PreparedInput& a, const PackedMatrix& W, const Tensor& y,
+             const ProjectOptions& options = {});
 
 }  // namespace inference

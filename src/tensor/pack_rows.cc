@@ -1,5 +1,5 @@
 // The order of values inside a packed row block (cl/weights.cl), from the orders of checkpoints:
-// ggml's blocks (github.com/ggml-org/ggml, ggml-common.h) and plain rows.
+// ggml's blocks (github.com/ggml-org/ggml, ggml-common.h), MLX's groups and plain rows.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -17,32 +17,32 @@ constexpr int kUnit = 32;
 using Bytes = const uint8_t*;
 using UnitCodes = std::array<std::array<uint8_t, kUnit>, kRows>;  // of one unit, by row
 
-// Nibbles: column 2i in the low half of byte i, column 2i + 1 in the high half. Bits above the
-// nibble follow in a plane of their own: eight columns a byte for one bit, four for two.
-void WritePlanes(const UnitCodes& codes, int bits, uint8_t* out) {
-  for (int i = 0; i < kUnit / 2; ++i) {
-    for (int r = 0; r < kRows; ++r) {
-      out[i * kRows + r] =
-          static_cast<uint8_t>((codes[r][2 * i] & 15) | ((codes[r][2 * i + 1] & 15) << 4));
-    }
-  }
-  if (bits == 4) return;
-  const int upper = bits - 4, per_byte = 8 / upper;
-  uint8_t* plane = out + kUnit / 2 * kRows;
+// A plane of `bits` bits, from bit `shift` of the codes on: 8 / bits columns a byte, the first
+// lowest.
+uint8_t* WritePlane(const UnitCodes& codes, int shift, int bits, uint8_t* out) {
+  const int per_byte = 8 / bits, mask = (1 << bits) - 1;
   for (int i = 0; i < kUnit / per_byte; ++i) {
     for (int r = 0; r < kRows; ++r) {
-      uint8_t byte = 0;
+      int byte = 0;
       for (int c = 0; c < per_byte; ++c) {
-        byte |= static_cast<uint8_t>((codes[r][i * per_byte + c] >> 4) << (c * upper));
+        byte |= ((codes[r][i * per_byte + c] >> shift) & mask) << (c * bits);
       }
-      plane[i * kRows + r] = byte;
+      *out++ = static_cast<uint8_t>(byte);
     }
   }
+  return out;
+}
+
+// Codes of 2, 4 or 8 bits are one plane; the bits above follow in a plane of their own.
+void WriteCodes(const UnitCodes& codes, int bits, uint8_t* out) {
+  const int low = bits == 8 ? 8 : bits >= 4 ? 4 : 2;
+  out = WritePlane(codes, 0, low, out);
+  if (bits > low) WritePlane(codes, low, bits - low, out);
 }
 
 void CopyHalf(uint8_t* out, int row, Bytes from) { std::memcpy(out + 2 * row, from, 2); }
 
-// Q4_0, Q4_1, Q5_0, Q5_1: d [m] [qh] qs, columns j and j + 16 share byte j.
+// Q4_0, Q4_1, Q5_0, Q5_1, IQ4_NL: d [m] [qh] qs, columns j and j + 16 share byte j.
 void PackBlock32(Bytes const* rows, int64_t unit, bool has_min, int bits, uint8_t* out) {
   const int scale_bytes = has_min ? 4 : 2;
   const int block_bytes = scale_bytes + (bits == 5 ? 4 : 0) + 16;
@@ -60,7 +60,22 @@ void PackBlock32(Bytes const* rows, int64_t unit, bool has_min, int bits, uint8_
       codes[r][j + 16] = static_cast<uint8_t>((qs[j] >> 4) | (((upper >> (j + 16)) & 1) << 4));
     }
   }
-  WritePlanes(codes, bits, out + (has_min ? 64 : 32));
+  WriteCodes(codes, bits, out + (has_min ? 64 : 32));
+}
+
+// MXFP4: e qs, nibbles as above.
+void PackMXFP4(Bytes const* rows, int64_t unit, uint8_t* out) {
+  UnitCodes codes{};
+  for (int r = 0; r < kRows; ++r) {
+    if (rows[r] == nullptr) continue;
+    Bytes block = rows[r] + unit * 17;
+    out[r] = block[0];
+    for (int j = 0; j < 16; ++j) {
+      codes[r][j] = block[1 + j] & 15;
+      codes[r][j + 16] = block[1 + j] >> 4;
+    }
+  }
+  WriteCodes(codes, 4, out + 16);
 }
 
 void PackQ8_0(Bytes const* rows, int64_t unit, uint8_t* out) {
@@ -102,7 +117,7 @@ void PackK45(Bytes const* rows, int64_t super, bool five_bits, uint8_t* out) {
         if (five_bits) codes[r][c] |= static_cast<uint8_t>(((qh[c] >> u) & 1) << 4);
       }
     }
-    WritePlanes(codes, five_bits ? 5 : 4, unit + 32);
+    WriteCodes(codes, five_bits ? 5 : 4, unit + 32);
   }
 }
 
@@ -125,7 +140,115 @@ void PackQ6_K(Bytes const* rows, int64_t super, uint8_t* out) {
         codes[r][c] = static_cast<uint8_t>(low | (((qh[c] >> (2 * quarter)) & 3) << 4));
       }
     }
-    WritePlanes(codes, 6, unit + 32);
+    WriteCodes(codes, 6, unit + 32);
+  }
+}
+
+// Code of column c of unit u where 128 columns share 32 bytes of two bits each (Q2_K, Q3_K).
+int TwoBits(Bytes qs, int u, int c) { return (qs[u / 4 * 32 + c] >> (u % 4 * 2)) & 3; }
+
+// Q2_K: scales[16] qs[64] d dmin; the scale of sixteen columns is a low nibble, the min a high one.
+void PackQ2_K(Bytes const* rows, int64_t super, uint8_t* out) {
+  constexpr int kUnitBytes = 32 + 128;
+  for (int u = 0; u < 8; ++u) {
+    UnitCodes codes{};
+    uint8_t* unit = out + 64 + u * kUnitBytes;
+    for (int r = 0; r < kRows; ++r) {
+      if (rows[r] == nullptr) continue;
+      Bytes block = rows[r] + super * 84;
+      CopyHalf(out, r, block + 80);
+      CopyHalf(out + 32, r, block + 82);
+      unit[r] = block[2 * u];
+      unit[16 + r] = block[2 * u + 1];
+      for (int c = 0; c < kUnit; ++c) {
+        codes[r][c] = static_cast<uint8_t>(TwoBits(block + 16, u, c));
+      }
+    }
+    WriteCodes(codes, 2, unit + 32);
+  }
+}
+
+// Q3_K: hmask[32] qs[64] scales[12] d; a scale of sixteen columns has six bits, less 32: the low
+// four in the nibbles of scales[0, 8), the upper two in scales[8, 12).
+void PackQ3_K(Bytes const* rows, int64_t super, uint8_t* out) {
+  constexpr int kUnitBytes = 32 + 192;
+  for (int u = 0; u < 8; ++u) {
+    UnitCodes codes{};
+    uint8_t* unit = out + 32 + u * kUnitBytes;
+    for (int r = 0; r < kRows; ++r) {
+      if (rows[r] == nullptr) continue;
+      Bytes block = rows[r] + super * 110, scales = block + 96;
+      CopyHalf(out, r, block + 108);
+      for (int half = 0; half < 2; ++half) {
+        const int j = 2 * u + half;
+        const int low = j < 8 ? scales[j] & 15 : scales[j - 8] >> 4;
+        const int high = (scales[8 + j % 4] >> (j / 4 * 2)) & 3;
+        unit[16 * half + r] = static_cast<uint8_t>((low | (high << 4)) - 32);
+      }
+      for (int c = 0; c < kUnit; ++c) {
+        codes[r][c] =
+            static_cast<uint8_t>(TwoBits(block + 32, u, c) | (((block[c] >> u) & 1) << 2));
+      }
+    }
+    WriteCodes(codes, 3, unit + 32);
+  }
+}
+
+// IQ4_XS: d scales_h u16 scales_l[4] qs[128]; the scale of a unit has six bits, less 32.
+void PackIQ4_XS(Bytes const* rows, int64_t super, uint8_t* out) {
+  constexpr int kUnitBytes = 16 + 256;
+  for (int u = 0; u < 8; ++u) {
+    UnitCodes codes{};
+    uint8_t* unit = out + 32 + u * kUnitBytes;
+    for (int r = 0; r < kRows; ++r) {
+      if (rows[r] == nullptr) continue;
+      Bytes block = rows[r] + super * 136, qs = block + 8 + u * 16;
+      CopyHalf(out, r, block);
+      const int low = (block[4 + u / 2] >> (u % 2 * 4)) & 15;
+      const int high = ((block[2] | (block[3] << 8)) >> (2 * u)) & 3;
+      unit[r] = static_cast<uint8_t>((low | (high << 4)) - 32);
+      for (int j = 0; j < 16; ++j) {
+        codes[r][j] = qs[j] & 15;
+        codes[r][j + 16] = qs[j] >> 4;
+      }
+    }
+    WriteCodes(codes, 4, unit + 16);
+  }
+}
+
+// Affine: the words of a row are one stream of bits, lowest first; scales and biases follow them.
+void PackAffine(Bytes const* rows, const WeightFormat& format, int64_t cols, int64_t group,
+                uint8_t* out) {
+  const int bits = format.bits, mask = (1 << bits) - 1, units = format.group / kUnit;
+  const size_t scale_bytes = InfoOf(format.scales).block_bytes;
+  const int64_t groups = cols / format.group;
+  const auto scale_row = static_cast<int64_t>(scale_bytes) * groups;
+  uint8_t* unit = out + 2 * kRows * scale_bytes;
+  for (int r = 0; r < kRows; ++r) {
+    if (rows[r] == nullptr) continue;
+    Bytes scale = rows[r] + cols * bits / 8 + static_cast<int64_t>(scale_bytes) * group;
+    const size_t at = static_cast<size_t>(r) * scale_bytes;
+    std::memcpy(out + at, scale, scale_bytes);
+    std::memcpy(out + kRows * scale_bytes + at, scale + scale_row, scale_bytes);
+  }
+  for (int u = 0; u < units; ++u, unit += kRows * kUnit / 8 * bits) {
+    UnitCodes codes{};
+    for (int r = 0; r < kRows; ++r) {
+      if (rows[r] == nullptr) continue;
+      Bytes from = rows[r] + (group * units + u) * kUnit / 8 * bits;
+      uint32_t stream = 0;
+      int have = 0;
+      for (uint8_t& code : codes[r]) {
+        if (have < bits) {
+          stream |= static_cast<uint32_t>(*from++) << have;
+          have += 8;
+        }
+        code = static_cast<uint8_t>(stream & static_cast<uint32_t>(mask));
+        stream >>= bits;
+        have -= bits;
+      }
+    }
+    WriteCodes(codes, bits, unit);
   }
 }
 
@@ -139,52 +262,59 @@ void PackPlain(Bytes const* rows, int64_t cols, uint8_t* out) {
   }
 }
 
+// Block, super-block or group i of the rows.
+void PackPiece(Bytes const* rows, const WeightFormat& format, int64_t cols, int64_t i,
+               uint8_t* out) {
+  if (format.is_affine()) return PackAffine(rows, format, cols, i, out);
+  switch (format.dtype) {
+    case DType::kQ4_0:
+    case DType::kIQ4_NL:
+      return PackBlock32(rows, i, false, 4, out);
+    case DType::kQ4_1:
+      return PackBlock32(rows, i, true, 4, out);
+    case DType::kQ5_0:
+      return PackBlock32(rows, i, false, 5, out);
+    case DType::kQ5_1:
+      return PackBlock32(rows, i, true, 5, out);
+    case DType::kMXFP4:
+      return PackMXFP4(rows, i, out);
+    case DType::kQ8_0:
+      return PackQ8_0(rows, i, out);
+    case DType::kQ2_K:
+      return PackQ2_K(rows, i, out);
+    case DType::kQ3_K:
+      return PackQ3_K(rows, i, out);
+    case DType::kQ4_K:
+      return PackK45(rows, i, false, out);
+    case DType::kQ5_K:
+      return PackK45(rows, i, true, out);
+    case DType::kQ6_K:
+      return PackQ6_K(rows, i, out);
+    case DType::kIQ4_XS:
+      return PackIQ4_XS(rows, i, out);
+    default:
+      Fail(Status::kInternal, "pack: type {}", NameOf(format));
+  }
+}
+
 }  // namespace
 
-void PackRowBlock(DType dtype, int64_t cols, std::span<const std::byte* const, 16> rows,
-                  std::byte* out) {
-  const uint64_t bytes = PackedBytes(dtype, kRows, cols);
+void PackRowBlock(const WeightFormat& format, int64_t cols,
+                  std::span<const std::byte* const, 16> rows, std::byte* out) {
+  const uint64_t bytes = PackedBytes(format, kRows, cols);
   auto* to = reinterpret_cast<uint8_t*>(out);
   std::memset(to, 0, bytes);
   std::array<Bytes, kRows> from;
   std::transform(rows.begin(), rows.end(), from.begin(),
                  [](const std::byte* row) { return reinterpret_cast<Bytes>(row); });
-  if (dtype == DType::kF32) return PackPlain<uint32_t>(from.data(), cols, to);
-  if (dtype == DType::kF16 || dtype == DType::kBF16) {
+  if (format.dtype == DType::kF32) return PackPlain<uint32_t>(from.data(), cols, to);
+  if (format.dtype == DType::kF16 || format.dtype == DType::kBF16) {
     return PackPlain<uint16_t>(from.data(), cols, to);
   }
-  const int64_t pieces = cols / InfoOf(dtype).block_elements;
+  const int64_t pieces = cols / BlockColumns(format);
   const auto piece_bytes = static_cast<int64_t>(bytes) / std::max<int64_t>(pieces, 1);
   for (int64_t i = 0; i < pieces; ++i) {
-    uint8_t* piece = to + i * piece_bytes;
-    switch (dtype) {
-      case DType::kQ4_0:
-        PackBlock32(from.data(), i, false, 4, piece);
-        break;
-      case DType::kQ4_1:
-        PackBlock32(from.data(), i, true, 4, piece);
-        break;
-      case DType::kQ5_0:
-        PackBlock32(from.data(), i, false, 5, piece);
-        break;
-      case DType::kQ5_1:
-        PackBlock32(from.data(), i, true, 5, piece);
-        break;
-      case DType::kQ8_0:
-        PackQ8_0(from.data(), i, piece);
-        break;
-      case DType::kQ4_K:
-        PackK45(from.data(), i, false, piece);
-        break;
-      case DType::kQ5_K:
-        PackK45(from.data(), i, true, piece);
-        break;
-      case DType::kQ6_K:
-        PackQ6_K(from.data(), i, piece);
-        break;
-      default:
-        Fail(Status::kInternal, "pack: type {}", InfoOf(dtype).name);
-    }
+    PackPiece(from.data(), format, cols, i, to + i * piece_bytes);
   }
 }
 

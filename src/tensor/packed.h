@@ -7,42 +7,37 @@
 #include <span>
 
 #include "device/device.h"
-#include "util/dtype.h"
+#include "tensor/weight_format.h"
 
 namespace inference {
 
 struct PackedMatrix {
-  DType dtype = DType::kF32;
+  WeightFormat format;
   int64_t rows = 0;  // output features, O
   int64_t cols = 0;  // input features, I
   Buffer data;
+  Buffer bias;  // float32 of whole row blocks, or empty: what the products begin with
 
   explicit operator bool() const { return static_cast<bool>(data); }
   uint64_t bytes() const { return data.size(); }
 };
 
-// Whether matrices of this type can be packed.
-bool IsPackable(DType dtype);
-
-// The -D define that selects the type in cl/weights.cl: "-D TYPE_Q4_K".
-std::string TypeDefine(DType dtype);
-
 // Bytes of `rows` x `cols` packed; LIMIT where that overflows.
-uint64_t PackedBytes(DType dtype, int64_t rows, int64_t cols);
+uint64_t PackedBytes(const WeightFormat& format, int64_t rows, int64_t cols);
 
-// Packs sixteen rows of `cols` values of `dtype`, each as the checkpoint stores it (a null pointer
-// is a row of zeros), to PackedBytes(dtype, 16, cols) bytes at `out`.
-void PackRowBlock(DType dtype, int64_t cols, std::span<const std::byte* const, 16> rows,
-                  std::byte* out);
+// Packs sixteen rows of `cols` values, each of StoredRowBytes (a null pointer is a row of zeros),
+// to PackedBytes(format, 16, cols) bytes at `out`.
+void PackRowBlock(const WeightFormat& format, int64_t cols,
+                  std::span<const std::byte* const, 16> rows, std::byte* out);
 
 // Gives the stored bytes of rows [first, first + count) of a matrix. Called from several threads;
 // `scratch` belongs to the calling thread and may hold the bytes that the result points into.
 using RowSource = std::function<void(int64_t first, int64_t count, std::vector<std::byte>& scratch,
                                      const std::byte** rows)>;
 
-// Packs a whole matrix into device memory, several row blocks at a time. Not on the submission
-// thread.
-PackedMatrix PackMatrix(Device& device, DType dtype, int64_t rows, int64_t cols,
+// Packs a whole matrix into device memory, several row blocks at a time; FORMAT where rows are not
+// whole blocks. Not on the submission thread.
+PackedMatrix PackMatrix(Device& device, const WeightFormat& format, int64_t rows, int64_t cols,
                         const RowSource& source);
 
 }  // namespace inference

@@ -17,10 +17,16 @@ enum class DType : uint8_t {
   kQ5_0,
   kQ5_1,
   kQ8_0,
+  kIQ4_NL,
+  kMXFP4,
   // ggml super-blocks of 256
+  kQ2_K,
+  kQ3_K,
   kQ4_K,
   kQ5_K,
   kQ6_K,
+  kIQ4_XS,
+  // not read as weights
   kF64,
   kI8,
   kU8,

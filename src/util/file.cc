@@ -74,22 +74,29 @@ File File::Open(const std::string& path) {
   return file;
 }
 
-File File::OpenIn(const std::string& folder, const std::string& name) {
-  Require(IsPlainFileName(name), Status::kPath, "{}: {} is not a plain file name", folder,
+File File::OpenIn(const Folder& folder, const std::string& name) {
+  Require(IsPlainFileName(name), Status::kPath, "{}: {} is not a plain file name", folder.path,
           Quote(name));
-  const std::string path = folder + "/" + name;
-  const std::string root = RealPath(folder, folder);
+  const std::string path = folder.path + "/" + name;
+  const std::string root = RealPath(folder.path, folder.path);
   const std::string target = RealPath(root + "/" + name, path);
-  const std::string inside = root == "/" ? root : root + "/";
-  Require(target.starts_with(inside), Status::kPath,
-          "{}: links to {}, expected a file inside its folder", path, Quote(target));
-  const int fd = OpenWithoutLinks(root, target.substr(inside.size()));
+  const std::string within = folder.allow_symlinks || root == "/" ? "/" : root + "/";
+  Require(target.starts_with(within), Status::kPath,
+          "{}: links to {}, expected a file inside its folder (or option allow_symlinks)", path,
+          Quote(target));
+  const int fd = OpenWithoutLinks(within, target.substr(within.size()));
   if (fd < 0) FailOpen(path, errno);
   File file(path, fd);
   file.identity_ = file.Identify(fd);
-  Require(file.identity_.links <= 1, Status::kPath, "{}: has {} hard links, expected 1", path,
+  Require(folder.allow_symlinks || file.identity_.links <= 1, Status::kPath,
+          "{}: has {} hard links, expected 1 (or option allow_symlinks)", path,
           file.identity_.links);
   return file;
+}
+
+bool Folder::Has(const std::string& name) const {
+  struct stat info {};
+  return ::lstat((path + "/" + name).c_str(), &info) == 0;
 }
 
 File::File(File&& other) noexcept

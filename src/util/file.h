@@ -9,6 +9,21 @@
 
 namespace inference {
 
+// A folder whose files are opened by names that a checkpoint gives: one rule for all of them. A
+// symbolic link must end inside the folder, and a file may have no other hard link, so that nothing
+// outside is read. Where `allow_symlinks`, links of both kinds may lead anywhere.
+struct Folder {
+  Folder(std::string folder_path, bool allow = false)  // implicit: a path is a folder by the rule
+      : path(std::move(folder_path)), allow_symlinks(allow) {}
+  Folder(const char* folder_path) : Folder(std::string(folder_path)) {}
+
+  // Whether `name` is taken, by whatever kind of file: a broken one must be an error, not skipped.
+  bool Has(const std::string& name) const;
+
+  std::string path;
+  bool allow_symlinks;
+};
+
 // A regular file, open for reading. Safe to read from several threads.
 class File {
  public:
@@ -16,9 +31,8 @@ class File {
   static File Open(const std::string& path);
 
   // For names that input chose, or may have replaced: `name` is a plain file name in `folder`.
-  // Fails with PATH where a symbolic link ends outside of `folder`, or the file has other hard
-  // links.
-  static File OpenIn(const std::string& folder, const std::string& name);
+  // Fails with PATH where the folder's rule is broken.
+  static File OpenIn(const Folder& folder, const std::string& name);
 
   File(File&& other) noexcept;
   File& operator=(File&& other) noexcept;

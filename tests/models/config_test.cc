@@ -1,9 +1,8 @@
 // What configs say, and every way in which they can be wrong, by message.
 #include <gtest/gtest.h>
 
-#include "models/gemma3.h"
+#include "models/describe.h"
 #include "models/gguf_parts.h"
-#include "models/llama.h"
 #include "support/expect_error.h"
 #include "support/temp_dir.h"
 #include "support/test_device.h"
@@ -109,13 +108,32 @@ TEST(Config, NumbersArePositiveAndFinite) {
 
 TEST(Config, RopeTypes) {
   ExpectConfigError("llama-gqa", Status::kUnsupported,
-                    "rope_scaling: type: is 'yarn', expected one of default, linear, llama3",
+                    "rope_scaling: type: is 'mrope', expected one of default, linear, dynamic, "
+                    "llama3, yarn, longrope",
                     [](Json& config) {
-                      config["rope_scaling"] = {{"type", "yarn"}, {"factor", 4.0}};
+                      config["rope_scaling"] = {{"type", "mrope"}};
                     });
-  ExpectConfigError("llama-mha-headdim", Status::kUnsupported,
-                    "rope_parameters: rope_type: is 'dynamic', expected one of",
+  ExpectConfigError("llama-mha-headdim", Status::kFormat,
+                    "rope_parameters: factor: is missing, expected number",
                     [](Json& config) { config["rope_parameters"]["rope_type"] = "dynamic"; });
+  ExpectConfigError("llama-gqa", Status::kFormat,
+                    "rope_scaling: short_factor: has 15 entries, expected 16, one for each pair",
+                    [](Json& config) {
+                      config["rope_scaling"] = {{"type", "longrope"},
+                                                {"short_factor", std::vector<double>(15, 1.0)},
+                                                {"long_factor", std::vector<double>(16, 1.0)}};
+                    });
+  ExpectConfigError("llama-gqa", Status::kFormat,
+                    "rope_scaling: long_factor: entry 1 is '0.0', expected number",
+                    [](Json& config) {
+                      config["rope_scaling"] = {{"type", "su"},
+                                                {"short_factor", std::vector<double>(16, 1.0)},
+                                                {"long_factor", std::vector<double>(16, 0.0)}};
+                      config["rope_scaling"]["long_factor"][0] = 1.0;
+                    });
+  ExpectConfigError("llama-gqa", Status::kFormat,
+                    "partial_rotary_factor: 0.1 of a head of 32 is 3, expected an even number >= 2",
+                    [](Json& config) { config["partial_rotary_factor"] = 0.1; });
   ExpectConfigError("llama-gqa", Status::kFormat, "rope_scaling: factor: is missing",
                     [](Json& config) {
                       config["rope_scaling"] = {{"type", "linear"}};
@@ -130,22 +148,11 @@ TEST(Config, RopeTypes) {
 
 TEST(Config, WhatIsNotSupportedSaysSo) {
   ExpectConfigError("llama-gqa", Status::kUnsupported,
-                    "model_type: is 'gpt99', expected one of gemma3, gemma3_text, llama",
+                    "model_type: is 'gpt99', expected one of gemma2, gemma3, gemma3_text, "
+                    "llama, mistral, phi3, qwen2, qwen3",
                     [](Json& config) { config["model_type"] = "gpt99"; });
   ExpectConfigError("llama-gqa", Status::kFormat, "model_type: is missing, expected a string",
                     [](Json& config) { config.erase("model_type"); });
-  for (const char* key : {"quantization_config", "quantization"}) {
-    ExpectConfigError("llama-gqa", Status::kUnsupported,
-                      std::string(key) + ": is present, expected weights that are not quantised",
-                      [&](Json& config) {
-                        config[key] = {{"bits", 4}};
-                      });
-  }
-  for (const char* flag : {"attention_bias", "mlp_bias"}) {
-    ExpectConfigError("llama-gqa", Status::kUnsupported,
-                      std::string(flag) + ": is true, expected false",
-                      [&](Json& config) { config[flag] = true; });
-  }
   ExpectConfigError("llama-gqa", Status::kUnsupported, "hidden_act: is 'relu', expected silu",
                     [](Json& config) { config["hidden_act"] = "relu"; });
   ExpectConfigError("gemma3-text", Status::kUnsupported,
@@ -154,9 +161,29 @@ TEST(Config, WhatIsNotSupportedSaysSo) {
   ExpectConfigError("gemma3-text", Status::kUnsupported,
                     "use_bidirectional_attention: is true, expected false",
                     [](Json& config) { config["use_bidirectional_attention"] = true; });
-  ExpectConfigError("gemma3-text", Status::kUnsupported,
-                    "final_logit_softcapping: is '30.0', expected null",
-                    [](Json& config) { config["final_logit_softcapping"] = 30.0; });
+  ExpectConfigError("gemma2", Status::kFormat,
+                    "final_logit_softcapping: is -30.0, expected number 0.001..",
+                    [](Json& config) { config["final_logit_softcapping"] = -30.0; });
+}
+
+TEST(Config, FlagsThatPromiseBiasesWantTheirTensors) {
+  for (const auto& [flag, name] : std::map<std::string, std::string>{
+           {"attention_bias", "model.layers.0.self_attn.q_proj.bias"},
+           {"mlp_bias", "model.layers.0.mlp.gate_proj.bias"}}) {
+    Checkpoint checkpoint = OpenTiny("llama-gqa");
+    checkpoint.config[flag] = true;
+    ExpectError(Status::kFormat, {checkpoint.path + ": tensor " + name + ": is missing"},
+                [&] { LoadModel(checkpoint, TestDevice(), {}); });
+  }
+}
+
+TEST(Config, ContextLengthIsAtMostWhatTheModelWasMadeFor) {
+  const Checkpoint checkpoint = OpenTiny("llama-gqa");
+  EXPECT_NO_THROW(ReadConfig(checkpoint, 512));
+  ExpectError(
+      Status::kArg,
+      {checkpoint.path + ": n_ctx is 513, expected at most 512, what the model was made for"},
+      [&] { LoadModel(checkpoint, TestDevice(), {}, 513); });
 }
 
 TEST(Config, LayerTypes) {
@@ -171,8 +198,42 @@ TEST(Config, LayerTypes) {
   checkpoint.config["layer_types"] =
       Json::array({"full_attention", "sliding_attention", "full_attention", "sliding_attention",
                    "sliding_attention", "full_attention"});
-  EXPECT_EQ(ReadGemma3Config(checkpoint).slides,
-            (std::vector<bool>{false, true, false, true, true, false}));
+  EXPECT_EQ(ReadConfig(checkpoint).windows, (std::vector<int64_t>{0, 8, 0, 8, 8, 0}));
+}
+
+TEST(Config, WindowsOfTheOthers) {
+  Checkpoint qwen = OpenTiny("qwen3-qknorm");
+  qwen.config.erase("layer_types");
+  EXPECT_EQ(ReadConfig(qwen).windows, (std::vector<int64_t>{0, 0, 0}));
+  qwen.config["sliding_window"] = 20;
+  qwen.config["max_window_layers"] = 2;
+  EXPECT_EQ(ReadConfig(qwen).windows, (std::vector<int64_t>{0, 0, 0}));
+  qwen.config["use_sliding_window"] = true;
+  EXPECT_EQ(ReadConfig(qwen).windows, (std::vector<int64_t>{0, 0, 20}));
+  qwen.config.erase("sliding_window");
+  EXPECT_EQ(ReadConfig(qwen).windows, (std::vector<int64_t>{0, 0, 4096}));
+
+  Checkpoint mistral = OpenTiny("llama-gqa");
+  mistral.config["model_type"] = "mistral";
+  EXPECT_EQ(ReadConfig(mistral).windows, (std::vector<int64_t>{4096, 4096, 4096}));
+  mistral.config["sliding_window"] = nullptr;
+  EXPECT_EQ(ReadConfig(mistral).windows, (std::vector<int64_t>{0, 0, 0}));
+
+  Checkpoint gemma2 = OpenTiny("gemma2");
+  gemma2.config.erase("layer_types");
+  gemma2.config.erase("sliding_window");
+  EXPECT_EQ(ReadConfig(gemma2).windows, (std::vector<int64_t>{4096, 0, 4096, 0}));
+}
+
+TEST(Config, SoftCapsOfGemma2) {
+  Checkpoint checkpoint = OpenTiny("gemma2");
+  for (const char* field : {"attn_logit_softcapping", "final_logit_softcapping"}) {
+    checkpoint.config.erase(field);
+  }
+  EXPECT_EQ(ReadConfig(checkpoint).attn_logit_softcapping, 50.0);
+  EXPECT_EQ(ReadConfig(checkpoint).final_logit_softcapping, 30.0);
+  checkpoint.config["final_logit_softcapping"] = nullptr;
+  EXPECT_EQ(ReadConfig(checkpoint).final_logit_softcapping, 0.0);
 }
 
 TEST(Config, DefaultsOfGemma3) {
@@ -182,26 +243,25 @@ TEST(Config, DefaultsOfGemma3) {
                             "query_pre_attn_scalar", "max_position_embeddings"}) {
     checkpoint.config.erase(field);
   }
-  const Gemma3Config config = ReadGemma3Config(checkpoint);
+  const DecoderConfig config = ReadConfig(checkpoint);
   EXPECT_EQ(config.dims.head_dim, 32);  // from the query matrix
   EXPECT_EQ(config.dims.vocab_size, 704);
   EXPECT_EQ(config.dims.context_length, 131072);
   EXPECT_EQ(config.rms_norm_eps, 1e-6);
   EXPECT_EQ(config.rope.theta, 1e6);
-  EXPECT_EQ(config.local_rope.theta, 1e4);
-  EXPECT_EQ(config.sliding_window, 4096);
-  EXPECT_EQ(config.query_pre_attn_scalar, 256);
-  EXPECT_EQ(config.slides, (std::vector<bool>{true, true, true, true, true, false, true}));
+  EXPECT_EQ(config.local_rope->theta, 1e4);
+  EXPECT_EQ(config.attention_scale, 1.0 / 16);
+  EXPECT_EQ(config.windows, (std::vector<int64_t>{4096, 4096, 4096, 4096, 4096, 0, 4096}));
 }
 
 TEST(Config, FormsOfRopeAgree) {
-  const LlamaConfig flat = ReadLlamaConfig(OpenTiny("llama-rope-llama3"));
+  const DecoderConfig flat = ReadConfig(OpenTiny("llama-rope-llama3"));
   Checkpoint newer = OpenTiny("llama-rope-llama3");
   newer.config["rope_parameters"] = newer.config["rope_scaling"];
   newer.config["rope_parameters"]["rope_theta"] = newer.config["rope_theta"];
   newer.config.erase("rope_scaling");
   newer.config.erase("rope_theta");
-  const LlamaConfig nested = ReadLlamaConfig(newer);
+  const DecoderConfig nested = ReadConfig(newer);
   EXPECT_EQ(flat.rope.scaling.type, RopeScaling::Type::kLlama3);
   EXPECT_EQ(nested.rope.scaling.type, flat.rope.scaling.type);
   EXPECT_EQ(nested.rope.theta, flat.rope.theta);
@@ -253,20 +313,24 @@ TEST(GgufConfig, OtherErrors) {
                     [&](GgufParts& parts) { parts.keys[key] = value; });
   };
   refuse(Status::kUnsupported,
-         "key 'general.architecture': is 'gpt99', expected one of gemma3, llama",
+         "key 'general.architecture': is 'gpt99', expected one of gemma2, gemma3, llama, "
+         "phi3, qwen2, qwen3",
          "general.architecture", "gpt99");
-  refuse(Status::kUnsupported, "key 'split.count': is 2, expected a model in one file",
+  refuse(Status::kFormat,
+         "key 'split.count': is 2, expected a file name that ends in -NNNNN-of-00002.gguf",
          "split.count", 2u);
   refuse(Status::kUnsupported, "key 'llama.expert_count': is 8", "llama.expert_count", 8u);
   refuse(Status::kFormat, "vocab_size: is 511, expected 512, the rows of token_embd.weight",
          "llama.vocab_size", 511u);
-  refuse(Status::kUnsupported, "key 'llama.rope.dimension_count': is 16, expected 32",
-         "llama.rope.dimension_count", 16u);
+  refuse(Status::kFormat, "key 'llama.rope.dimension_count': is 15, expected an even number",
+         "llama.rope.dimension_count", 15u);
+  refuse(Status::kFormat, "key 'llama.rope.dimension_count': is 34, expected integer 2..32",
+         "llama.rope.dimension_count", 34u);
   refuse(Status::kUnsupported, "key 'llama.attention.value_length': is 64, expected 32",
          "llama.attention.value_length", 64u);
   refuse(Status::kUnsupported,
-         "key 'llama.rope.scaling.type': is 'yarn', expected one of none, linear",
-         "llama.rope.scaling.type", "yarn");
+         "key 'llama.rope.scaling.type': is 'ntk', expected one of none, linear, yarn",
+         "llama.rope.scaling.type", "ntk");
   refuse(Status::kFormat, "key 'llama.rope.scaling.factor': is missing, expected number",
          "llama.rope.scaling.type", "linear");
   refuse(Status::kFormat, "key 'llama.rope.freq_base': is 0, expected number 1..",
@@ -282,33 +346,30 @@ TEST(GgufConfig, OtherErrors) {
   ExpectGgufError("gemma3-text", "gemma3", Status::kFormat,
                   "key 'gemma3.attention.sliding_window': is 0, expected integer 1..",
                   [](GgufParts& parts) { parts.keys["gemma3.attention.sliding_window"] = 0u; });
-  ExpectGgufError("gemma3-text", "gemma3", Status::kUnsupported,
-                  "key 'gemma3.final_logit_softcapping': is 30, expected 0",
-                  [](GgufParts& parts) { parts.keys["gemma3.final_logit_softcapping"] = 30.0f; });
+  ExpectGgufError("gemma3-text", "gemma3", Status::kFormat,
+                  "key 'gemma3.final_logit_softcapping': is -30, expected number 0..",
+                  [](GgufParts& parts) { parts.keys["gemma3.final_logit_softcapping"] = -30.0f; });
 }
 
-TEST(GgufConfig, HeadWidthMayFollowFromOtherKeys) {
+DecoderConfig ReadGguf(const GgufParts& parts) {
+  const TempDir folder;
+  return ReadConfig(OpenCheckpoint(folder.Write("model.gguf", parts.Build())));
+}
+
+TEST(GgufConfig, HeadWidthMayFollowFromTheHiddenSize) {
   GgufParts parts = ConvertFolder(OpenTiny("llama-gqa"), "llama");
   parts.keys.erase("llama.attention.key_length");
-  const TempDir folder;
-  EXPECT_EQ(ReadLlamaConfig(OpenCheckpoint(folder.Write("a.gguf", parts.Build()))).dims.head_dim,
-            32);
   parts.keys["llama.rope.dimension_count"] = 16u;
-  EXPECT_EQ(ReadLlamaConfig(OpenCheckpoint(folder.Write("b.gguf", parts.Build()))).dims.head_dim,
-            16);
+  EXPECT_EQ(ReadGguf(parts).dims.head_dim, 32);
+  EXPECT_EQ(ReadGguf(parts).rope.rotary_dim, 16);
 }
 
-TEST(GgufConfig, ScoresOfGemma3Of62LayersAreScaledByHiddenSize) {
+TEST(GgufConfig, ScoresOfTheLargestGemmasAreScaledByHiddenSize) {
   GgufParts parts = ConvertFolder(OpenTiny("gemma3-text"), "gemma3");
   parts.keys["gemma3.attention.sliding_window"] = 12u;
-  const TempDir folder;
-  EXPECT_EQ(
-      ReadGemma3Config(OpenCheckpoint(folder.Write("a.gguf", parts.Build()))).query_pre_attn_scalar,
-      32);
+  EXPECT_DOUBLE_EQ(ReadGguf(parts).attention_scale, 1 / std::sqrt(32.0));
   parts.keys["gemma3.block_count"] = 62u;
-  EXPECT_EQ(
-      ReadGemma3Config(OpenCheckpoint(folder.Write("b.gguf", parts.Build()))).query_pre_attn_scalar,
-      64 / 4);
+  EXPECT_DOUBLE_EQ(ReadGguf(parts).attention_scale, 1 / std::sqrt(64.0 / 4));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // GGUF files against the folders that they were converted from.
 #include <gtest/gtest.h>
 
+#include <map>
 #include <numbers>
 #include <set>
 
@@ -78,6 +79,25 @@ TEST(GgufModel, Gemma3HasTheBitsOfItsFolder) {
   EXPECT_TRUE(LogitsOfFile(parts.Build(), ids) == want);
 }
 
+TEST(GgufModel, TheOthersHaveTheBitsOfTheirFolders) {
+  const std::map<std::string, std::string> arch_of = {
+      {"qwen2-bias", "qwen2"}, {"qwen3-qknorm", "qwen3"}, {"gemma2", "gemma2"}};
+  for (const auto& [name, arch] : arch_of) {
+    Checkpoint folder = OpenTiny(name);
+    GgufParts parts = ConvertFolder(folder, arch);
+    if (arch == "gemma2") {
+      parts.keys["gemma2.attention.sliding_window"] = 8u;
+      parts.keys["gemma2.attn_logit_softcapping"] = 50.0f;
+      parts.keys["gemma2.final_logit_softcapping"] = 30.0f;
+      folder.config["query_pre_attn_scalar"] = 16;  // as in all but the largest size
+    }
+    const Ids ids = LongIds(name);
+    const std::vector<float> want =
+        AllLogits(*LoadModel(folder, TestDevice(), {}), ids, ids.size());
+    EXPECT_TRUE(LogitsOfFile(parts.Build(), ids) == want) << name;
+  }
+}
+
 TEST(GgufModel, Gemma3TakesScalingOfFullLayersPatternAndLocalBase) {
   Checkpoint folder = OpenTiny("gemma3-text");
   folder.config["rope_scaling"] = {{"rope_type", "linear"}, {"factor", 8.0}};
@@ -140,7 +160,7 @@ TEST(GgufModel, QuantisedMatricesOfSeveralTypesInOneBlock) {
   const TempDir quantised;
   const std::unique_ptr<CausalLm> network =
       LoadTestModel(quantised.Write("model.gguf", parts.Build()));
-  EXPECT_EQ(network->stats().main_dtype, DType::kQ4_1);
+  EXPECT_EQ(network->stats().main_format, DType::kQ4_1);
   const std::vector<float> got = AllLogits(*network, ids, ids.size());
   const Difference worst = Compare(got, want);
   EXPECT_LE(worst.difference, 2e-5f * worst.size);

@@ -82,7 +82,9 @@ inline std::string GgufName(std::string name, const std::string& arch) {
   replace("self_attn.", "attn_");
   replace("_proj", "");
   replace("mlp.", "ffn_");
-  replace("post_attention_layernorm", arch == "llama" ? "ffn_norm" : "post_attention_norm");
+  const bool gemma = arch.starts_with("gemma");
+  replace("ffn_gate_up", "ffn_up");
+  replace("post_attention_layernorm", gemma ? "post_attention_norm" : "ffn_norm");
   replace("pre_feedforward_layernorm", "ffn_norm");
   replace("post_feedforward_layernorm", "post_ffw_norm");
   return name;
@@ -101,23 +103,28 @@ inline GgufParts ConvertFolder(const Checkpoint& folder, const std::string& arch
   integer("feed_forward_length", "intermediate_size");
   integer("attention.head_count", "num_attention_heads");
   integer("attention.head_count_kv", "num_key_value_heads");
-  integer("attention.key_length", "head_dim");
   integer("context_length", "max_position_embeddings");
   out.keys[arch + ".attention.layer_norm_rms_epsilon"] = config.at("rms_norm_eps").get<float>();
   out.keys[arch + ".rope.freq_base"] =
       config.value("rope_theta", config.value("/rope_parameters/rope_theta"_json_pointer, 1e4f));
-  const auto head_dim = config.at("head_dim").get<size_t>();
+  const size_t head_dim =
+      config.contains("head_dim")
+          ? config["head_dim"].get<size_t>()
+          : config.at("hidden_size").get<size_t>() / config.at("num_attention_heads").get<size_t>();
+  out.keys[arch + ".attention.key_length"] = static_cast<uint32_t>(head_dim);
   for (const TensorEntry& entry : folder.tensors.entries()) {
     GgufParts::Part part{GgufWriter::kTensorBF16, entry.shape, std::string(entry.bytes, '\0')};
     folder.tensors.Read(entry, 0, std::as_writable_bytes(std::span(part.data)));
     const std::string name = GgufName(entry.name, arch);
     if (entry.shape.size() == 1) {
       std::vector<float> values = ReadBf16(folder.tensors, entry);
-      for (float& value : values) value += arch == "gemma3" ? 1.0f : 0.0f;
+      const bool is_norm = name.ends_with("norm.weight");
+      for (float& value : values) value += is_norm && arch.starts_with("gemma") ? 1.0f : 0.0f;
       part.type = GgufWriter::kTensorF32;
       part.data = FloatBytes(values);
-    } else if (arch == "llama" && (name.find("attn_q") != std::string::npos ||
-                                   name.find("attn_k") != std::string::npos)) {
+    }
+    if (arch == "llama" && (name.find("attn_q.") != std::string::npos ||
+                            name.find("attn_k.") != std::string::npos)) {
       part.data = Interleave(part.data, entry.shape[0], head_dim);
     }
     out.tensors[name] = std::move(part);

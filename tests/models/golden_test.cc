@@ -109,14 +109,16 @@ TEST_P(GoldenTest, ASequenceCutBackGoesOnWithTheSameBits) {
   };
   run_from(0);
   const int64_t oldest = runner.cache().OldestRestorable(T);
-  EXPECT_EQ(oldest > 0, network_->dims().architecture == "gemma3");  // rings of 64, turned twice
+  // Rings of 64, turned twice.
+  EXPECT_EQ(oldest > 0, network_->dims().architecture.starts_with("gemma"));
   run_from(oldest);
   run_from(T - 3);
 }
 
 INSTANTIATE_TEST_SUITE_P(Tiny, GoldenTest,
                          testing::Values("llama-gqa", "llama-rope-llama3", "llama-mha-headdim",
-                                         "gemma3-text", "gemma3-scaled"),
+                                         "qwen2-bias", "qwen3-qknorm", "gemma2", "gemma3-text",
+                                         "gemma3-scaled"),
                          [](const auto& test) {
                            std::string name = test.param;
                            std::ranges::replace(name, '-', '_');
@@ -167,7 +169,7 @@ TEST(Stats, CountsWeightsOnceAndWhatATokenReads) {
   EXPECT_EQ(d.context_length, 512);
   const int64_t block = 128 * (4 + 2 + 2) * 32 + 128 * 128 + 3 * 128 * 96 + 2 * 128;
   EXPECT_EQ(untied->stats().parameters, static_cast<uint64_t>(2 * 512 * 128 + 3 * block + 128));
-  EXPECT_EQ(untied->stats().main_dtype, DType::kBF16);
+  EXPECT_EQ(untied->stats().main_format, DType::kBF16);
   // All but the table, of which one row is read; the norms and frequencies are float32.
   EXPECT_EQ(untied->stats().decode_bytes_per_token,
             untied->stats().bytes - 2 * 512 * 128 + 2 * 128);

@@ -16,11 +16,13 @@ namespace {
 struct AttentionCase {
   int64_t heads, kv_heads, head_dim, rotary, length, window;
   bool normed;
+  float soft_cap = 0.0f;
 };
 
 std::ostream& operator<<(std::ostream& out, const AttentionCase& c) {
   return out << "H" << c.heads << " K" << c.kv_heads << " E" << c.head_dim << " R" << c.rotary
-             << " S" << c.length << " W" << c.window << (c.normed ? " normed" : "");
+             << " S" << c.length << " W" << c.window << (c.normed ? " normed" : "")
+             << (c.soft_cap > 0 ? " capped" : "");
 }
 
 constexpr float kEps = 1e-5f;
@@ -79,7 +81,7 @@ std::vector<float> RunInChunks(const Problem& p, int64_t chunk, int64_t capacity
       Recording recording(TestDevice(), family);
       const Tensor q =
           RopeAppend(recording, Upload({T, columns}, rows), shape, rope, options, step, cache);
-      const Tensor o = Attend(recording, q, shape, {.scale = kScale}, step, cache);
+      const Tensor o = Attend(recording, q, shape, {kScale, c.soft_cap}, step, cache);
       recording.Run();
       const auto chunk_out = Download(o.buffer, static_cast<size_t>(T * c.heads * c.head_dim));
       out.insert(out.end(), chunk_out.begin(), chunk_out.end());
@@ -121,8 +123,10 @@ std::vector<double> Reference(const Problem& p) {
       std::vector<double> scores;
       for (int64_t s = first; s <= t; ++s) {
         const auto k = head(s, c.heads + kv, &p.k_norm, true);
-        scores.push_back(std::inner_product(q.begin(), q.end(), k.begin(), 0.0) *
-                         static_cast<double>(kScale));
+        const double score =
+            std::inner_product(q.begin(), q.end(), k.begin(), 0.0) * static_cast<double>(kScale);
+        const auto cap = static_cast<double>(c.soft_cap);
+        scores.push_back(cap > 0 ? cap * std::tanh(score / cap) : score);
       }
       const double top = *std::max_element(scores.begin(), scores.end());
       double total = 0;
@@ -172,7 +176,8 @@ INSTANTIATE_TEST_SUITE_P(
         AttentionCase{3, 1, 48, 24, 33, 0, true},   // partial rotation
         AttentionCase{4, 1, 32, 32, 300, 12, true},
         AttentionCase{2, 1, 16, 16, 200, 1, false},  // sees only itself
-        AttentionCase{2, 1, 80, 80, 200, 64, false}, AttentionCase{2, 2, 16, 16, 200, 65, true}));
+        AttentionCase{2, 1, 80, 80, 200, 64, false}, AttentionCase{2, 2, 16, 16, 200, 65, true},
+        AttentionCase{4, 2, 24, 24, 90, 17, false, 2.0f}));
 
 TEST(AttentionCacheTest, SizesThatOverflowAreRefused) {
   EXPECT_EQ(CacheBytes(64, 2, 20), 64u * 2 * 32 * 4);

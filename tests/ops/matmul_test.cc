@@ -8,34 +8,44 @@
 #include <cmath>
 
 #include "ops/embedding.h"
-#include "support/ggml_reference.h"
+#include "support/affine_reference.h"
 #include "support/test_device.h"
 #include "util/error.h"
 
 namespace inference {
 namespace {
 
-constexpr DType kTypes[] = {DType::kF32,  DType::kF16,  DType::kBF16, DType::kQ4_0,
-                            DType::kQ4_1, DType::kQ5_0, DType::kQ5_1, DType::kQ8_0,
-                            DType::kQ4_K, DType::kQ5_K, DType::kQ6_K};
+std::vector<WeightFormat> Formats() {
+  std::vector<WeightFormat> out;
+  for (int type = 0; IsPackable(static_cast<DType>(type)); ++type) {
+    out.emplace_back(static_cast<DType>(type));
+  }
+  for (const int bits : {2, 3, 4, 5, 6, 8}) {
+    for (const DType scales : {DType::kF32, DType::kF16, DType::kBF16}) {
+      const int group = 32 << ((bits + static_cast<int>(scales)) % 3);  // each with each
+      out.push_back(WeightFormat::Affine(bits, group, scales));
+    }
+  }
+  return out;
+}
 
 struct Matrix {
   PackedMatrix packed;
   std::vector<std::vector<double>> values;  // [O, I]
 };
 
-Matrix MakeMatrix(DType dtype, int64_t rows, int64_t cols, uint32_t seed) {
+Matrix MakeMatrix(const WeightFormat& format, int64_t rows, int64_t cols, uint32_t seed) {
   std::mt19937 generator(seed);
   std::vector<std::vector<uint8_t>> stored(static_cast<size_t>(rows));
   Matrix out;
   for (auto& row : stored) {
-    row = RandomRow(dtype, cols, generator);
+    row = RandomRow(format, cols, generator);
     std::vector<double> values;
-    for (int64_t c = 0; c < cols; ++c) values.push_back(DequantizedAt(dtype, row, c));
+    for (int64_t c = 0; c < cols; ++c) values.push_back(DequantizedAt(format, row, cols, c));
     out.values.push_back(std::move(values));
   }
   out.packed = PackMatrix(
-      *TestDevice(), dtype, rows, cols,
+      *TestDevice(), format, rows, cols,
       [&](int64_t first, int64_t count, std::vector<std::byte>&, const std::byte** pointers) {
         for (int64_t i = 0; i < count; ++i) {
           pointers[i] =
@@ -91,14 +101,14 @@ void ExpectProduct(float got, const std::vector<double>& w, const std::vector<do
 }
 
 std::vector<float> RunProject(KernelFamily family, const MatmulInput& input, const PackedMatrix& W,
-                              Epilogue epilogue, const Tensor& residual, int64_t ld, int64_t column,
+                              const ProjectOptions& options, int64_t ld,
                               std::vector<float>* sum = nullptr) {
   std::vector<float> out;
   TestDevice()->Run([&] {
     Recording recording(TestDevice(), family);
     const PreparedInput a = PrepareInput(recording, input);
     const Tensor y = Upload({a.T, ld}, std::vector<float>(static_cast<size_t>(a.T * ld), 7.0f));
-    Project(recording, a, W, epilogue, residual, y, column);
+    Project(recording, a, W, y, options);
     recording.Run();
     out = Download(y.buffer, static_cast<size_t>(a.T * ld));
     if (sum != nullptr) *sum = Download(a.sum.buffer, static_cast<size_t>(a.T * a.D));
@@ -106,23 +116,21 @@ std::vector<float> RunProject(KernelFamily family, const MatmulInput& input, con
   return out;
 }
 
-class MatmulTypeTest : public testing::TestWithParam<DType> {};
+class MatmulTypeTest : public testing::TestWithParam<WeightFormat> {};
 
 TEST_P(MatmulTypeTest, MatchesReferenceAndAllKernelsAgreeOnBits) {
-  const DType dtype = GetParam();
-  const auto block = static_cast<int64_t>(InfoOf(dtype).block_elements);
+  const WeightFormat format = GetParam();
+  const int64_t block = BlockColumns(format);
   const bool plain = block == 1;
   for (const int64_t O : {1, 15, 16, 17, 33, 65, 112}) {
     for (const int64_t I : plain ? std::vector<int64_t>{1, 31, 32, 33, 100}
                                  : std::vector<int64_t>{block, 3 * block}) {
-      const Matrix W = MakeMatrix(dtype, O, I, static_cast<uint32_t>(O * 1000 + I));
+      const Matrix W = MakeMatrix(format, O, I, static_cast<uint32_t>(O * 1000 + I));
       constexpr int64_t kT = 31;  // two tiles of 14 and a rest of 3
       const auto x = RandomNormal(static_cast<size_t>(kT * I), 5);
       const auto a = ReferenceInput(x, kT, I, {}, {}, {}, 0, nullptr);
-      const auto many = RunProject(KernelFamily::kCpu, {.x = Upload({kT, I}, x)}, W.packed,
-                                   Epilogue::kStore, {}, O, 0);
-      const auto each = RunProject(KernelFamily::kGpu, {.x = Upload({kT, I}, x)}, W.packed,
-                                   Epilogue::kStore, {}, O, 0);
+      const auto many = RunProject(KernelFamily::kCpu, {.x = Upload({kT, I}, x)}, W.packed, {}, O);
+      const auto each = RunProject(KernelFamily::kGpu, {.x = Upload({kT, I}, x)}, W.packed, {}, O);
       EXPECT_EQ(many, each) << "O " << O << " I " << I;
       for (int64_t t = 0; t < kT; ++t) {
         for (int64_t o = 0; o < O; ++o) {
@@ -133,8 +141,8 @@ TEST_P(MatmulTypeTest, MatchesReferenceAndAllKernelsAgreeOnBits) {
       }
       for (const int64_t t : {0, 13, 14, 30}) {  // a row alone has the bits it has in the batch
         const std::vector<float> row(x.begin() + t * I, x.begin() + (t + 1) * I);
-        const auto one = RunProject(KernelFamily::kCpu, {.x = Upload({1, I}, row)}, W.packed,
-                                    Epilogue::kStore, {}, O, 0);
+        const auto one =
+            RunProject(KernelFamily::kCpu, {.x = Upload({1, I}, row)}, W.packed, {}, O);
         const std::vector<float> in_batch(many.begin() + t * O, many.begin() + (t + 1) * O);
         EXPECT_EQ(one, in_batch) << "O " << O << " I " << I << " t " << t;
       }
@@ -143,9 +151,9 @@ TEST_P(MatmulTypeTest, MatchesReferenceAndAllKernelsAgreeOnBits) {
 }
 
 TEST_P(MatmulTypeTest, EmbeddingIsTheRowsOfTheTable) {
-  const DType dtype = GetParam();
-  const int64_t V = 37, D = InfoOf(dtype).block_elements == 1 ? 33 : 256;
-  const Matrix W = MakeMatrix(dtype, V, D, 3);
+  const WeightFormat format = GetParam();
+  const int64_t V = 37, D = BlockColumns(format) == 1 ? 33 : 256;
+  const Matrix W = MakeMatrix(format, V, D, 3);
   const std::vector<int32_t> ids = {0, 36, 15, 16, 16, 31};
   const float scale = 1.5f;
   TestDevice()->Run([&] {
@@ -166,10 +174,11 @@ TEST_P(MatmulTypeTest, EmbeddingIsTheRowsOfTheTable) {
   });
 }
 
-INSTANTIATE_TEST_SUITE_P(Types, MatmulTypeTest, testing::ValuesIn(kTypes),
-                         [](const auto& param_info) {
-                           return std::string(InfoOf(param_info.param).name);
-                         });
+INSTANTIATE_TEST_SUITE_P(Types, MatmulTypeTest, testing::ValuesIn(Formats()), [](const auto& test) {
+  const WeightFormat& format = test.param;
+  if (!format.is_affine()) return NameOf(format);
+  return fmt::format("affine{}_group{}_{}", format.bits, format.group, InfoOf(format.scales).name);
+});
 
 struct InputCase {
   int64_t T, D;
@@ -201,8 +210,8 @@ TEST_P(MatmulInputTest, MatchesReference) {
   }
   for (const KernelFamily family : {KernelFamily::kCpu, KernelFamily::kGpu}) {
     std::vector<float> sum;
-    const auto y = RunProject(family, input, W.packed, Epilogue::kStore, {}, kO + 5, 3,
-                              with_delta ? &sum : nullptr);
+    const auto y =
+        RunProject(family, input, W.packed, {.column = 3}, kO + 5, with_delta ? &sum : nullptr);
     for (int64_t t = first_row; t < T; ++t) {
       const auto row = static_cast<size_t>((t - first_row) * (kO + 5));
       EXPECT_EQ(y[row + 2], 7.0f) << "writes only its own columns";
@@ -227,50 +236,80 @@ INSTANTIATE_TEST_SUITE_P(
                     InputCase{3, 64, true, true, 0}, InputCase{29, 65, true, true, 28},
                     InputCase{5, 17, true, true, 2}));
 
-TEST(MatmulEpilogueTest, ResidualAndGatedFormsMatchTheReference) {
+double Silu(double g) { return g / (1 + std::exp(-g)); }
+double Gelu(double g) {
+  return 0.5 * g * (1 + std::tanh(std::sqrt(2 / M_PI) * (g + 0.044715 * g * g * g)));
+}
+
+class MatmulEpilogueTest : public testing::TestWithParam<std::tuple<Epilogue, bool>> {};
+
+TEST_P(MatmulEpilogueTest, MatchesReference) {
   constexpr int64_t kI = 40;
+  constexpr float kCap = 2.5f;
+  const auto [epilogue, with_bias] = GetParam();
+  const bool gated = epilogue == Epilogue::kSiluGate || epilogue == Epilogue::kGeluGate;
   for (const int64_t T : {1, 2, 5, 9, 30}) {
-    for (const Epilogue epilogue : {Epilogue::kAdd, Epilogue::kSiluGate, Epilogue::kGeluGate}) {
-      const bool gate = epilogue != Epilogue::kAdd;
-      const int64_t O = gate ? 96 : 37, outputs = gate ? O / 2 : O;
-      const Matrix W = MakeMatrix(DType::kBF16, O, kI, 11);
-      const auto x = RandomNormal(static_cast<size_t>(T * kI), 5);
-      const auto residual = RandomNormal(static_cast<size_t>(T * O), 6);
-      const auto a = ReferenceInput(x, T, kI, {}, {}, {}, 0, nullptr);
-      const Tensor r = gate ? Tensor{} : Upload({T, O}, residual);
-      const auto dot = [&](int64_t t, int64_t o) {
-        double sum = 0;
-        for (int64_t i = 0; i < kI; ++i) {
-          sum += W.values[static_cast<size_t>(o)][static_cast<size_t>(i)] *
-                 a[static_cast<size_t>(t)][static_cast<size_t>(i)];
-        }
-        return sum;
-      };
-      const auto cpu = RunProject(KernelFamily::kCpu, {.x = Upload({T, kI}, x)}, W.packed, epilogue,
-                                  r, outputs, 0);
-      EXPECT_EQ(cpu, RunProject(KernelFamily::kGpu, {.x = Upload({T, kI}, x)}, W.packed, epilogue,
-                                r, outputs, 0));
-      for (int64_t t = 0; t < T; ++t) {
-        for (int64_t o = 0; o < outputs; ++o) {
-          double want;
-          if (gate) {
-            const double g = dot(t, o / 16 * 32 + o % 16), up = dot(t, o / 16 * 32 + 16 + o % 16);
-            want = epilogue == Epilogue::kSiluGate
-                       ? g / (1 + std::exp(-g)) * up
-                       : 0.5 * g *
-                             (1 + std::tanh(std::sqrt(2 / M_PI) * (g + 0.044715 * g * g * g))) * up;
-          } else {
-            want = dot(t, o) + static_cast<double>(residual[static_cast<size_t>(t * O + o)]);
-          }
-          EXPECT_NEAR(static_cast<double>(cpu[static_cast<size_t>(t * outputs + o)]), want,
-                      2e-5 * (1 + std::abs(want)))
-              << "T " << T << " t " << t << " o " << o << " epilogue "
-              << static_cast<int>(epilogue);
-        }
+    const int64_t O = gated ? 96 : 37, outputs = gated ? O / 2 : O;
+    Matrix W = MakeMatrix(DType::kBF16, O, kI, 11);
+    std::vector<float> bias(48 * 2, 0.0f);
+    if (with_bias) {
+      bias = RandomNormal(bias.size(), 8);
+      W.packed.bias = Upload({static_cast<int64_t>(bias.size())}, bias).buffer;
+    }
+    const auto x = RandomNormal(static_cast<size_t>(T * kI), 5);
+    const auto other = RandomNormal(static_cast<size_t>(T * O), 6);
+    const auto a = ReferenceInput(x, T, kI, {}, {}, {}, 0, nullptr);
+    const ProjectOptions options{
+        .epilogue = epilogue, .other = Upload({T, O}, other), .soft_cap = kCap};
+    const auto dot = [&](int64_t t, int64_t o) {
+      auto sum = static_cast<double>(bias[static_cast<size_t>(o)]);
+      for (int64_t i = 0; i < kI; ++i) {
+        sum += W.values[static_cast<size_t>(o)][static_cast<size_t>(i)] *
+               a[static_cast<size_t>(t)][static_cast<size_t>(i)];
+      }
+      return sum;
+    };
+    const auto want = [&](int64_t t, int64_t o) {
+      const auto beside = static_cast<double>(other[static_cast<size_t>(t * O + o)]);
+      const auto cap = static_cast<double>(kCap);
+      const int64_t gate = o / 16 * 32 + o % 16;
+      switch (epilogue) {
+        case Epilogue::kAdd:
+          return dot(t, o) + beside;
+        case Epilogue::kSoftCap:
+          return cap * std::tanh(dot(t, o) / cap);
+        case Epilogue::kMulSilu:
+          return Silu(beside) * dot(t, o);
+        case Epilogue::kMulGelu:
+          return Gelu(beside) * dot(t, o);
+        case Epilogue::kSiluGate:
+          return Silu(dot(t, gate)) * dot(t, gate + 16);
+        case Epilogue::kGeluGate:
+          return Gelu(dot(t, gate)) * dot(t, gate + 16);
+        default:
+          return dot(t, o);
+      }
+    };
+    const auto cpu =
+        RunProject(KernelFamily::kCpu, {.x = Upload({T, kI}, x)}, W.packed, options, outputs);
+    EXPECT_EQ(
+        cpu, RunProject(KernelFamily::kGpu, {.x = Upload({T, kI}, x)}, W.packed, options, outputs));
+    for (int64_t t = 0; t < T; ++t) {
+      for (int64_t o = 0; o < outputs; ++o) {
+        EXPECT_NEAR(static_cast<double>(cpu[static_cast<size_t>(t * outputs + o)]), want(t, o),
+                    2e-5 * (1 + std::abs(want(t, o))))
+            << "T " << T << " t " << t << " o " << o;
       }
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Epilogues, MatmulEpilogueTest,
+                         testing::Combine(testing::Values(Epilogue::kStore, Epilogue::kAdd,
+                                                          Epilogue::kSoftCap, Epilogue::kMulSilu,
+                                                          Epilogue::kMulGelu, Epilogue::kSiluGate,
+                                                          Epilogue::kGeluGate),
+                                          testing::Bool()));
 
 TEST(MatmulErrorTest, ShapesThatDoNotFitAreNamed) {
   const Matrix W = MakeMatrix(DType::kF32, 4, 8, 1);
@@ -280,7 +319,7 @@ TEST(MatmulErrorTest, ShapesThatDoNotFitAreNamed) {
     const PreparedInput a = PrepareInput(recording, {.x = x});
     const Tensor y = recording.Temp({1, 4});
     try {
-      Project(recording, a, W.packed, Epilogue::kStore, {}, y);
+      Project(recording, a, W.packed, y);
       ADD_FAILURE() << "no error";
     } catch (const Error& e) {
       EXPECT_STREQ(e.what(), "project: weight is [4, 8], input has 7 columns");

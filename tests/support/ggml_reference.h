@@ -54,7 +54,20 @@ inline std::vector<uint8_t> RandomRow(DType dtype, int64_t cols, std::mt19937& g
       case DType::kQ4_0:
       case DType::kQ5_0:
       case DType::kQ8_0:
+      case DType::kIQ4_NL:
+      case DType::kIQ4_XS:
         half_at(at);
+        break;
+      case DType::kMXFP4:  // 2^-9 ... 2^6, one in eight the least there is
+        row[at] = static_cast<uint8_t>(generator() % 8 == 0 ? generator() % 2
+                                                            : 118 + generator() % 16);
+        break;
+      case DType::kQ2_K:
+        half_at(at + 80);
+        half_at(at + 82);
+        break;
+      case DType::kQ3_K:
+        half_at(at + 108);
         break;
       case DType::kQ4_1:
       case DType::kQ5_1:
@@ -72,6 +85,9 @@ inline std::vector<uint8_t> RandomRow(DType dtype, int64_t cols, std::mt19937& g
   }
   return row;
 }
+
+constexpr int kIQ4[] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+constexpr double kE2M1[] = {0, 0.5, 1, 1.5, 2, 3, 4, 6, 0, -0.5, -1, -1.5, -2, -3, -4, -6};
 
 inline double DequantizedAt(DType dtype, const std::vector<uint8_t>& row, int64_t column) {
   const DTypeInfo& info = InfoOf(dtype);
@@ -133,6 +149,27 @@ inline double DequantizedAt(DType dtype, const std::vector<uint8_t>& row, int64_
       const int low = quarter < 2 ? low_byte & 15 : low_byte >> 4;
       const int high = (b[128 + half * 32 + c] >> (2 * quarter)) & 3;
       return d(208) * static_cast<int8_t>(b[192 + i / 16]) * ((low | (high << 4)) - 32);
+    }
+    case DType::kIQ4_NL:
+      return d(0) * kIQ4[nibble(b + 2)];
+    case DType::kIQ4_XS: {
+      const int u = i / 32, byte = b[8 + u * 16 + i % 16];
+      const int low = (b[4 + u / 2] >> (u % 2 * 4)) & 15, high = (ReadU16(b + 2) >> (2 * u)) & 3;
+      return d(0) * ((low | (high << 4)) - 32) * kIQ4[i % 32 < 16 ? byte & 15 : byte >> 4];
+    }
+    case DType::kMXFP4:
+      return std::ldexp(kE2M1[nibble(b + 1)], b[0] - 127);
+    case DType::kQ2_K: {
+      const int scales = b[i / 16], q = (b[16 + i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2)) & 3;
+      return d(80) * (scales & 15) * q - d(82) * (scales >> 4);
+    }
+    case DType::kQ3_K: {
+      const int j = i / 16;
+      const int low = j < 8 ? b[96 + j] & 15 : b[88 + j] >> 4;
+      const int high = (b[104 + j % 4] >> (j / 4 * 2)) & 3;
+      const int q = (b[32 + i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2)) & 3;
+      const int upper = (b[i % 32] >> (i / 32)) & 1;
+      return d(108) * ((low | (high << 4)) - 32) * (q + 4 * upper - 4);
     }
     default:
       return std::nan("");

@@ -176,6 +176,28 @@ TEST(OpenIn, RefusesWhatLeavesTheFolder) {
               [&] { File::OpenIn(dir.Path("nowhere"), "a"); });
 }
 
+TEST(OpenIn, LinksMayLeadAnywhereWhereAllowed) {
+  const TempDir outside, dir;
+  const std::string secret = outside.Write("secret", "s");
+  const Folder any(dir.path(), /*allow=*/true);
+  dir.Write("a", "aa");
+  fs::create_symlink(secret, dir.Path("out"));
+  fs::create_hard_link(secret, dir.Path("hard"));
+  fs::create_symlink("/dev/zero", dir.Path("device"));
+  fs::create_symlink(outside.path(), dir.Path("folder"));
+  EXPECT_EQ(ReadString(File::OpenIn(any, "a"), 0, 2), "aa");
+  EXPECT_EQ(ReadString(File::OpenIn(any, "out"), 0, 1), "s");
+  EXPECT_EQ(File::OpenIn(any, "out").path(), dir.Path("out"));
+  EXPECT_EQ(ReadString(File::OpenIn(any, "hard"), 0, 1), "s");
+  ExpectError(Status::kPath, {"special file"}, [&] { File::OpenIn(any, "device"); });
+  ExpectError(Status::kPath, {"is a directory"}, [&] { File::OpenIn(any, "folder"); });
+  ExpectError(Status::kPath, {"not a plain file name"}, [&] { File::OpenIn(any, "../x"); });
+  ExpectError(Status::kPath, {"or option allow_symlinks"},
+              [&] { File::OpenIn(dir.path(), "out"); });
+  EXPECT_TRUE(any.Has("folder"));
+  EXPECT_FALSE(any.Has("nothing"));
+}
+
 TEST(OpenIn, RefusesHardLinksFoldersAndPipes) {
   const TempDir dir;
   dir.Write("a", "a");

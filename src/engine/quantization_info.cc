@@ -1,0 +1,74 @@
+#include "engine/quantization_info.h"
+
+#include <algorithm>
+#include <cctype>
+#include <map>
+
+namespace inference {
+
+namespace {
+
+std::string UpperCase(std::string text) {
+  std::ranges::transform(text, text.begin(), [](char c) {
+    return static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  });
+  return text;
+}
+
+// "bfloat16" -> "BF16"; other names as they are.
+std::string PlainTypeName(const std::string& torch_dtype) {
+  if (torch_dtype == "bfloat16") return "BF16";
+  if (torch_dtype == "float16") return "F16";
+  if (torch_dtype == "float32") return "F32";
+  return torch_dtype;
+}
+
+}  // namespace
+
+QuantizationInfo QuantizationOf(DType dtype) {
+  const std::string name(InfoOf(dtype).name);
+  switch (dtype) {
+    case DType::kQ4_0:
+    case DType::kQ4_1:
+    case DType::kQ4_K:
+      return {name, 4, 32};
+    case DType::kQ5_0:
+    case DType::kQ5_1:
+    case DType::kQ5_K:
+      return {name, 5, 32};
+    case DType::kQ6_K:
+      return {name, 6, 16};
+    case DType::kQ8_0:
+      return {name, 8, 32};
+    default:
+      return {name, 0, 0};
+  }
+}
+
+QuantizationInfo QuantizationOf(const TensorSet& tensors) {
+  std::map<DType, uint64_t> bytes;
+  for (const TensorEntry& entry : tensors.entries()) bytes[entry.dtype] += entry.bytes;
+  const auto most = std::ranges::max_element(
+      bytes, {}, [](const std::pair<const DType, uint64_t>& type) { return type.second; });
+  return most == bytes.end() ? QuantizationInfo{} : QuantizationOf(most->first);
+}
+
+QuantizationInfo QuantizationOf(const JsonFields& config) {
+  std::optional<JsonFields> block = config.FindObject("quantization");
+  if (!block) block = config.FindObject("quantization_config");
+  if (block) {
+    const int64_t bits = block->FindInt("bits", 0, 64).value_or(0);
+    // -1: one scale a row.
+    const int64_t group = std::max<int64_t>(block->FindInt("group_size", -1, 65536).value_or(0), 0);
+    const std::optional<std::string> method = block->FindString("quant_method");
+    return {method ? UpperCase(*method) : fmt::format("{}-bit affine", bits),
+            static_cast<uint32_t>(bits), static_cast<uint32_t>(group)};
+  }
+  if (const auto text = config.FindObject("text_config")) {
+    if (text->Has("torch_dtype") || text->Has("dtype")) return QuantizationOf(*text);
+  }
+  const char* key = config.Has("torch_dtype") ? "torch_dtype" : "dtype";
+  return {PlainTypeName(config.FindString(key).value_or("")), 0, 0};
+}
+
+}  // namespace inference
