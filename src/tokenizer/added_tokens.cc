@@ -47,38 +47,17 @@ void AddedTokenMatcher::Add(const AddedToken& token, std::string_view name) {
   Require(token.content.size() <= kMaxAddedTokenBytes, Status::kLimit,
           "{}: added token {} has {} bytes, expected at most {}", name, token.id,
           token.content.size(), kMaxAddedTokenBytes);
-  Require(token_at_.size() <= kMaxAddedNodes - token.content.size(), Status::kLimit,
+  Require(trie_.nodes() <= kMaxAddedNodes - token.content.size(), Status::kLimit,
           "{}: added tokens have more than {} bytes together", name, kMaxAddedNodes);
-  uint32_t node = 0;
-  for (size_t i = 0; i < token.content.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(token.content[i]);
-    const uint64_t key = (uint64_t{node} << 8) | byte;
-    const uint64_t* next = edges_.Find(key);
-    if (next != nullptr) {
-      node = static_cast<uint32_t>(*next);
-      continue;
-    }
-    const auto made = static_cast<uint32_t>(token_at_.size());
-    token_at_.push_back(0);
-    edges_.Set(key, made);
-    if (i == 0) roots_[byte] = made;
-    node = made;
-  }
+  trie_.Add(token.content, static_cast<int32_t>(tokens_.size()));
   tokens_.push_back(token);
-  token_at_[node] = static_cast<uint32_t>(tokens_.size());
 }
 
 const AddedToken* AddedTokenMatcher::FindLongest(std::string_view text, size_t at) const {
-  uint32_t node = roots_[static_cast<unsigned char>(text[at])];
-  uint32_t best = 0;
-  while (node != 0) {
-    if (token_at_[node] != 0) best = token_at_[node];
-    if (++at >= text.size()) break;
-    const uint64_t* next =
-        edges_.Find((uint64_t{node} << 8) | static_cast<unsigned char>(text[at]));
-    node = next == nullptr ? 0 : static_cast<uint32_t>(*next);
-  }
-  return best == 0 ? nullptr : &tokens_[best - 1];
+  const AddedToken* longest = nullptr;
+  trie_.ForEachPrefix(
+      text, at, [&](size_t, int32_t index) { longest = &tokens_[static_cast<size_t>(index)]; });
+  return longest;
 }
 
 void AddedTokenMatcher::FindAll(std::string_view text, bool parse_special,
@@ -86,6 +65,10 @@ void AddedTokenMatcher::FindAll(std::string_view text, bool parse_special,
   out.clear();
   size_t free = 0;  // where the text that no match has taken begins
   for (size_t at = 0; at < text.size();) {
+    if (!trie_.BeginsKey(text[at])) {
+      ++at;
+      continue;
+    }
     const AddedToken* token = FindLongest(text, at);
     if (token == nullptr) {
       ++at;

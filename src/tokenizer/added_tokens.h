@@ -1,13 +1,12 @@
 // Tokens that are found in the text before anything else looks at it.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "tokenizer/flat_map.h"
+#include "tokenizer/byte_trie.h"
 
 namespace inference {
 
@@ -32,7 +31,6 @@ class AddedTokenMatcher {  // immutable after the last Add, thread-safe
     int32_t id;
   };
 
-  AddedTokenMatcher() { roots_.fill(0); }
   // `name` (a path) begins the message of LIMIT: too long a token, too many of them.
   void Add(const AddedToken& token, std::string_view name);
 
@@ -45,10 +43,7 @@ class AddedTokenMatcher {  // immutable after the last Add, thread-safe
   const AddedToken* FindLongest(std::string_view text, size_t at) const;
 
   std::vector<AddedToken> tokens_;
-  // A trie of bytes: (node << 8 | byte) -> node; node 0 is the root.
-  FlatMap64 edges_;
-  std::array<uint32_t, 256> roots_;    // the root's edges, 0: none
-  std::vector<uint32_t> token_at_{0};  // 1 + the token that ends at a node, 0: none
+  ByteTrie trie_;  // values are indexes of tokens_
 };
 
 }  // namespace inference

@@ -1,6 +1,7 @@
 #include "tokenizer/bpe.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "tokenizer/byte_alphabet.h"
 #include "util/error.h"
@@ -13,7 +14,7 @@ namespace {
 constexpr uint32_t kCharTable = 0x3000;  // Latin to CJK punctuation, with U+2581 and U+0100..
 constexpr uint32_t kNone = ~uint32_t{0};
 
-bool Later(const BpeScratch::Candidate& a, const BpeScratch::Candidate& b) {
+bool Later(const ModelScratch::Candidate& a, const ModelScratch::Candidate& b) {
   return a.order > b.order;
 }
 
@@ -30,12 +31,7 @@ Bpe::Bpe(std::shared_ptr<const Vocabulary> vocabulary, std::vector<bool> special
     AppendUtf8(text, c);
     char_ids_[c] = vocabulary_->Find(text).value_or(-1);
   }
-  if (!options_.byte_fallback) return;
-  byte_ids_.assign(256, -1);
-  for (int byte = 0; byte < 256; ++byte) {
-    byte_ids_[static_cast<size_t>(byte)] =
-        vocabulary_->Find(fmt::format("<0x{:02X}>", byte)).value_or(-1);
-  }
+  if (options_.byte_fallback) byte_ids_ = vocabulary_->FindByteTokens();
 }
 
 void Bpe::AddMerge(int32_t left, int32_t right, uint32_t rank, int32_t merged) {
@@ -58,13 +54,16 @@ void Bpe::AddMerge(std::string_view left, std::string_view right, uint32_t rank)
           vocabulary_->name(), rank, Quote(left), Quote(right));
   const int32_t left_id = find(left, "left half");
   const int32_t right_id = find(right, "right half");
+  Require(right.size() >= options_.prefix.size(), Status::kFormat,
+          "{}: merge #{}: {} + {}: the right half is shorter than the prefix {}",
+          vocabulary_->name(), rank, Quote(left), Quote(right), Quote(options_.prefix));
   std::string whole;
   whole.reserve(left.size() + right.size());
-  whole.append(left).append(right);
+  whole.append(left).append(right.substr(options_.prefix.size()));
   AddMerge(left_id, right_id, rank, find(whole, "whole"));
 }
 
-void Bpe::Encode(std::string_view word, BpeScratch& scratch, std::vector<int32_t>& out) const {
+void Bpe::Encode(std::string_view word, ModelScratch& scratch, std::vector<int32_t>& out) const {
   if (word.empty()) return;
   if (options_.ignore_merges) {
     const std::optional<int32_t> id = vocabulary_->Find(word);
@@ -75,32 +74,41 @@ void Bpe::Encode(std::string_view word, BpeScratch& scratch, std::vector<int32_t
   }
   Split(word, scratch);
   if (scratch.symbols.size() > 1) Merge(scratch);
-  for (const BpeScratch::Symbol& symbol : scratch.symbols) {
+  for (const ModelScratch::Symbol& symbol : scratch.symbols) {
     if (symbol.id >= 0) out.push_back(symbol.id);
   }
 }
 
-// One symbol a character.
-void Bpe::Split(std::string_view word, BpeScratch& scratch) const {
-  std::vector<BpeScratch::Symbol>& symbols = scratch.symbols;
+// One symbol a character. An unknown one waits until a known one comes, as in Hugging Face, so that
+// byte tokens overtake it.
+void Bpe::Split(std::string_view word, ModelScratch& scratch) const {
+  std::vector<ModelScratch::Symbol>& symbols = scratch.symbols;
   symbols.clear();
-  bool after_unk = false;
+  bool unk_waits = false;
+  std::string decorated;
   for (size_t at = 0; at < word.size();) {
     const Utf8Char c = DecodeUtf8(word, at);
-    const std::string_view character = word.substr(at, c.length);
+    std::string_view text = word.substr(at, c.length);
+    const bool first = at == 0;
     at += c.length;
-    const int32_t id = c.code_point < kCharTable ? char_ids_[c.code_point]
-                                                 : vocabulary_->Find(character).value_or(-1);
-    if (id >= 0) {
-      symbols.push_back({id, 0, 0});
-    } else if (!AppendBytes(character, scratch)) {
-      if (options_.unk_id < 0) FailUnknown(character);
-      if (!after_unk || !options_.fuse_unk) symbols.push_back({options_.unk_id, 0, 0});
-      after_unk = true;
-      continue;
+    uint32_t code_point = c.code_point;
+    if ((!first && !options_.prefix.empty()) || (at == word.size() && !options_.suffix.empty())) {
+      decorated.assign(first ? "" : options_.prefix).append(text);
+      if (at == word.size()) decorated.append(options_.suffix);
+      text = decorated;
+      code_point = kCharTable;
     }
-    after_unk = false;
+    const int32_t id = FindCharacter(text, code_point);
+    if (id >= 0) {
+      if (std::exchange(unk_waits, false)) symbols.push_back({options_.unk_id, 0, 0});
+      symbols.push_back({id, 0, 0});
+    } else if (!AppendBytes(text, scratch)) {
+      if (options_.unk_id < 0) FailUnknown(text);
+      if (unk_waits && !options_.fuse_unk) symbols.push_back({options_.unk_id, 0, 0});
+      unk_waits = true;
+    }
   }
+  if (unk_waits) symbols.push_back({options_.unk_id, 0, 0});
   const auto count = static_cast<uint32_t>(symbols.size());
   for (uint32_t i = 0; i < count; ++i) {
     symbols[i].previous = i == 0 ? kNone : i - 1;
@@ -108,30 +116,38 @@ void Bpe::Split(std::string_view word, BpeScratch& scratch) const {
   }
 }
 
+// The id of `text`, -1: none. `code_point`: what it is where it is one character, else kCharTable.
+int32_t Bpe::FindCharacter(std::string_view text, uint32_t code_point) const {
+  if (code_point < kCharTable) return char_ids_[code_point];
+  return vocabulary_->Find(text).value_or(-1);
+}
+
 void Bpe::FailUnknown(std::string_view character) const {
   const std::string what =
-      options_.byte_level
+      options_.byte_level && options_.prefix.empty() && options_.suffix.empty()
           ? fmt::format("byte 0x{:02X}",
                         static_cast<unsigned char>(ByteAlphabet::Get().Decode(character).front()))
-          : fmt::format("U+{:04X}", DecodeUtf8(character, 0).code_point);
+      : DecodeUtf8(character, 0).length == character.size()
+          ? fmt::format("U+{:04X}", DecodeUtf8(character, 0).code_point)
+          : Quote(character);
   Fail(Status::kArg, "{}: {} of the text is not in the vocabulary, and there is no unknown token",
        vocabulary_->name(), what);
 }
 
 // False where byte fallback is off or one of the bytes has no token.
-bool Bpe::AppendBytes(std::string_view character, BpeScratch& scratch) const {
+bool Bpe::AppendBytes(std::string_view text, ModelScratch& scratch) const {
   if (byte_ids_.empty()) return false;
   const auto id_of = [&](char c) { return byte_ids_[static_cast<unsigned char>(c)]; };
-  for (const char c : character) {
+  for (const char c : text) {
     if (id_of(c) < 0) return false;
   }
-  for (const char c : character) scratch.symbols.push_back({id_of(c), 0, 0});
+  for (const char c : text) scratch.symbols.push_back({id_of(c), 0, 0});
   return true;
 }
 
 // Pushes the pair that begins at `left` where a rule merges it. The caller restores the heap.
-void Bpe::Queue(uint32_t left, BpeScratch& scratch) const {
-  const BpeScratch::Symbol& symbol = scratch.symbols[left];
+void Bpe::Queue(uint32_t left, ModelScratch& scratch) const {
+  const ModelScratch::Symbol& symbol = scratch.symbols[left];
   if (symbol.next == kNone) return;
   const int32_t right_id = scratch.symbols[symbol.next].id;
   const uint64_t* rule = merges_.Find(FlatMap64::PairKey(symbol.id, right_id));
@@ -140,20 +156,20 @@ void Bpe::Queue(uint32_t left, BpeScratch& scratch) const {
   scratch.heap.push_back({(*rule & ~uint64_t{0xFFFFFFFF}) | left, symbol.id, right_id, merged});
 }
 
-void Bpe::Merge(BpeScratch& scratch) const {
-  std::vector<BpeScratch::Symbol>& symbols = scratch.symbols;
-  std::vector<BpeScratch::Candidate>& heap = scratch.heap;
+void Bpe::Merge(ModelScratch& scratch) const {
+  std::vector<ModelScratch::Symbol>& symbols = scratch.symbols;
+  std::vector<ModelScratch::Candidate>& heap = scratch.heap;
   heap.clear();
   for (uint32_t i = 0; i + 1 < symbols.size(); ++i) Queue(i, scratch);
   std::make_heap(heap.begin(), heap.end(), Later);
   while (!heap.empty()) {
-    const BpeScratch::Candidate best = heap.front();
+    const ModelScratch::Candidate best = heap.front();
     std::pop_heap(heap.begin(), heap.end(), Later);
     heap.pop_back();
     const auto at = static_cast<uint32_t>(best.order & 0xFFFFFFFF);
-    BpeScratch::Symbol& left = symbols[at];
+    ModelScratch::Symbol& left = symbols[at];
     if (left.id != best.left || left.next == kNone || symbols[left.next].id != best.right) continue;
-    BpeScratch::Symbol& right = symbols[left.next];
+    ModelScratch::Symbol& right = symbols[left.next];
     left.id = best.merged;
     right.id = -1;
     left.next = right.next;

@@ -10,6 +10,7 @@
 
 #include "tokenizer/flat_map.h"
 #include "tokenizer/vocabulary.h"
+#include "tokenizer/word_model.h"
 
 namespace inference {
 
@@ -19,26 +20,11 @@ struct BpeOptions {
   bool byte_level = false;     // characters are bytes in GPT-2's alphabet, for messages
   bool fuse_unk = false;       // unknown characters in a row become one unknown token
   int32_t unk_id = -1;         // -1: none, an unknown character is an error
+  std::string prefix;          // continuing_subword_prefix: before each character but the first
+  std::string suffix;          // end_of_word_suffix: after the last character
 };
 
-// What one thread needs while it encodes; contents mean nothing between calls.
-struct BpeScratch {
-  struct Symbol {
-    int32_t id;  // -1: merged into the one before
-    uint32_t previous;
-    uint32_t next;
-  };
-  struct Candidate {
-    uint64_t order;  // rank << 32 | position of the left symbol: the smallest is merged first
-    int32_t left;    // ids when it was queued; stale where the symbols changed since
-    int32_t right;
-    int32_t merged;
-  };
-  std::vector<Symbol> symbols;
-  std::vector<Candidate> heap;
-};
-
-class Bpe {  // immutable after the last AddMerge, thread-safe
+class Bpe final : public WordModel {  // immutable after the last AddMerge, thread-safe
  public:
   static constexpr int64_t kMaxMerges = int64_t{1} << 23;
 
@@ -48,26 +34,29 @@ class Bpe {  // immutable after the last AddMerge, thread-safe
 
   // Ids in range; of two rules for one pair the later one holds, as in Hugging Face.
   void AddMerge(int32_t left, int32_t right, uint32_t rank, int32_t merged);
-  // The rule "left right"; FORMAT naming merge #rank where a half or the whole is no token.
+  // The rule "left right"; FORMAT naming merge #rank where a half or the whole is no token. The
+  // whole is left and right without the prefix.
   void AddMerge(std::string_view left, std::string_view right, uint32_t rank);
 
-  // Appends the ids of `word` (valid UTF-8). ARG for a character that has no token:
-  // some byte-level vocabularies lack control bytes. Hugging Face drops those without a word.
-  void Encode(std::string_view word, BpeScratch& scratch, std::vector<int32_t>& out) const;
+  // ARG for a character that has no token: some byte-level vocabularies lack control bytes.
+  // Hugging Face drops those without a word.
+  void Encode(std::string_view word, ModelScratch& scratch,
+              std::vector<int32_t>& out) const override;
 
  private:
-  void Split(std::string_view word, BpeScratch& scratch) const;
-  bool AppendBytes(std::string_view character, BpeScratch& scratch) const;
+  void Split(std::string_view word, ModelScratch& scratch) const;
+  int32_t FindCharacter(std::string_view text, uint32_t code_point) const;
+  bool AppendBytes(std::string_view text, ModelScratch& scratch) const;
   [[noreturn]] void FailUnknown(std::string_view character) const;
-  void Queue(uint32_t left, BpeScratch& scratch) const;
-  void Merge(BpeScratch& scratch) const;
+  void Queue(uint32_t left, ModelScratch& scratch) const;
+  void Merge(ModelScratch& scratch) const;
 
   std::shared_ptr<const Vocabulary> vocabulary_;
   std::vector<bool> special_;
   BpeOptions options_;
   FlatMap64 merges_;               // PairKey(left, right) -> rank << 32 | merged
   std::vector<int32_t> char_ids_;  // ids of the characters below kCharTable, -1: none
-  std::vector<int32_t> byte_ids_;  // ids of <0x00>..<0xFF>, -1: none
+  std::vector<int32_t> byte_ids_;  // ids of <0x00>..<0xFF>, -1: none; empty without fallback
 };
 
 }  // namespace inference

@@ -14,6 +14,7 @@ namespace {
 
 using Kind = DecoderStep::Kind;
 
+// `from` is not empty.
 std::string ReplaceAll(std::string_view text, std::string_view from, std::string_view to) {
   std::string out;
   size_t at = 0;
@@ -47,6 +48,33 @@ std::string StripToken(std::string_view token, const DecoderStep& step) {
   StripFront(token, step.content, step.strip_start);
   StripBack(token, step.content, step.strip_stop);
   return std::string(token);
+}
+
+// English as written: Hugging Face's clean-up of WordPiece.
+std::string CleanUp(std::string text) {
+  constexpr std::pair<std::string_view, std::string_view> kRules[] = {
+      {" .", "."},   {" ?", "?"},     {" !", "!"},    {" ,", ","},
+      {" ' ", "'"},  {" n't", "n't"}, {" 'm", "'m"},  {" do not", " don't"},
+      {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
+  for (const auto& [from, to] : kRules) text = ReplaceAll(text, from, to);
+  return text;
+}
+
+std::string WordPieceToken(std::string_view token, const DecoderStep& step, bool first) {
+  std::string out;
+  if (first) {
+    out = token;
+  } else if (token.starts_with(step.content)) {
+    out = token.substr(step.content.size());
+  } else {
+    out.append(" ").append(token);
+  }
+  return step.cleanup ? CleanUp(std::move(out)) : out;
+}
+
+std::string CtcToken(std::string_view token, const DecoderStep& step) {
+  std::string out = ReplaceAll(token, step.content, "");
+  return step.cleanup ? ReplaceAll(CleanUp(std::move(out)), step.word_delimiter, " ") : out;
 }
 
 // Whether the step may get a joined text in pieces.
@@ -116,6 +144,19 @@ void Decoder::Run::Feed(size_t index, std::string token, std::string& out) {
     }
     case Kind::kJoin:
       return Feed(index + 1, first ? std::move(token) : " " + token, out);
+    case Kind::kWordPiece:
+      return Feed(index + 1, WordPieceToken(token, step, first), out);
+    case Kind::kSuffix:  // the last token is told from the others when the text ends
+      std::swap(token, state.pending);
+      if (!first) Feed(index + 1, ReplaceAll(token, step.content, " "), out);
+      return;
+    case Kind::kCtc: {
+      if (!first && token == state.pending) return;
+      std::string text = CtcToken(token, step);
+      state.pending = std::move(token);
+      if (!text.empty()) Feed(index + 1, std::move(text), out);
+      return;
+    }
   }
 }
 
@@ -149,6 +190,9 @@ void Decoder::Run::Flush(std::string& out) {
   for (size_t i = 0; i < states_.size(); ++i) {
     const Kind kind = decoder_->steps_[i].kind;
     if (kind == Kind::kByteFallback) FlushBytes(i, out);
+    if (kind == Kind::kSuffix && states_[i].seen_token) {
+      Feed(i + 1, ReplaceAll(states_[i].pending, decoder_->steps_[i].content, ""), out);
+    }
     if (kind == Kind::kByteLevel && !states_[i].pending.empty()) {
       Feed(i + 1, LossyUtf8(std::exchange(states_[i].pending, {})), out);
     }
@@ -177,6 +221,15 @@ std::string Decoder::BytesOf(std::string_view token) const {
         return ByteAlphabet::Get().Decode(bytes);
       case Kind::kJoin:
         bytes.insert(bytes.begin(), ' ');
+        break;
+      case Kind::kWordPiece:
+        bytes = WordPieceToken(bytes, step, false);
+        break;
+      case Kind::kSuffix:
+        bytes = ReplaceAll(bytes, step.content, " ");
+        break;
+      case Kind::kCtc:
+        bytes = CtcToken(bytes, step);
         break;
       case Kind::kStrip:
         if (!fused_[i]) bytes = StripToken(bytes, step);

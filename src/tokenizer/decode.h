@@ -13,13 +13,28 @@
 namespace inference {
 
 struct DecoderStep {
-  enum class Kind { kReplace, kByteFallback, kFuse, kStrip, kMetaspace, kByteLevel, kJoin };
+  enum class Kind {
+    kReplace,
+    kByteFallback,
+    kFuse,
+    kStrip,
+    kMetaspace,
+    kByteLevel,
+    kJoin,
+    kWordPiece,
+    kSuffix,
+    kCtc
+  };
   Kind kind = Kind::kFuse;
   std::optional<Replacement> replacement;  // kReplace
-  std::string content;       // kStrip: one code point. kMetaspace: what becomes a space
+  // kStrip: one code point. kMetaspace, kSuffix (BPEDecoder): what becomes a space, of kSuffix
+  // nothing at the end. kWordPiece: what says that no space precedes. kCtc: the padding token.
+  std::string content;
   uint64_t strip_start = 0;  // kStrip: code points
   uint64_t strip_stop = 0;
-  bool drop_first = false;  // kMetaspace: of the first token
+  bool drop_first = false;     // kMetaspace: of the first token
+  bool cleanup = false;        // kWordPiece, kCtc: no space before punctuation
+  std::string word_delimiter;  // kCtc with cleanup: what becomes a space
 };
 
 class Decoder {  // immutable, thread-safe
@@ -42,7 +57,9 @@ class Decoder {  // immutable, thread-safe
       bool seen_token = false;
       uint64_t stripped = 0;  // kStrip after a join: code points taken off the front
       bool in_text = false;   // kStrip after a join: something else came
-      std::string pending;    // bytes of kByteFallback and kByteLevel, the tail of kStrip
+      // Bytes of kByteFallback and kByteLevel, the tail of kStrip, the last token of kSuffix (not
+      // given on yet) and of kCtc (given on already).
+      std::string pending;
     };
     void Feed(size_t index, std::string token, std::string& out);
     void FeedFused(size_t index, std::string_view chunk, std::string& out);

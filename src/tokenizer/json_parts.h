@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -10,7 +11,10 @@
 #include "tokenizer/decode.h"
 #include "tokenizer/normalize.h"
 #include "tokenizer/pretokenize.h"
+#include "tokenizer/tokenizer_scan.h"
 #include "tokenizer/vocabulary.h"
+#include "tokenizer/word_model.h"
+#include "util/error.h"
 
 namespace inference {
 
@@ -26,6 +30,20 @@ struct SpecialFrame {
 };
 SpecialFrame ParsePostProcessor(const Json& json, const Vocabulary& vocabulary,
                                 const std::string& file);
+
+// Model: what the scan found beside the vocabulary, and the rest of the object "model".
+std::unique_ptr<const WordModel> ParseModel(const JsonFields& model, const TokenizerScan& scan,
+                                            const std::vector<bool>& special, bool byte_level);
+
+// Fails with UNSUPPORTED naming step and type.
+[[noreturn]] void FailPart(const JsonFields& step, std::string_view type);
+
+std::string GetCharacter(const JsonFields& step, const char* key);  // a field that is one character
+// A field that is text and not empty.
+std::string GetText(const JsonFields& step, const char* key, std::string_view by_default);
+
+// Metaspace's prepend_scheme; older files have add_prefix_space instead.
+PrependScheme ParsePrepend(const JsonFields& step);
 
 // "pattern": {"String": ...} or {"Regex": ...}, of splits and replacements.
 struct PatternField {
@@ -45,7 +63,7 @@ void ForEachStep(const Json& json, const std::string& name, const char* list, Vi
   const std::string type = step.GetString("type");
   if (type != "Sequence") return visit(step, type);
   const Json* parts = step.FindArray(list);
-  if (parts == nullptr) return;
+  Require(parts != nullptr, Status::kFormat, "{}: {}: is missing, expected an array", name, list);
   for (size_t i = 0; i < parts->size(); ++i) {
     ForEachStep((*parts)[i], name + "[" + std::to_string(i) + "]", list, visit);
   }

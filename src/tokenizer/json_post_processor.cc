@@ -63,6 +63,23 @@ class TemplateParser {
   std::optional<JsonFields> special_;
 };
 
+// RobertaProcessing and BertProcessing: cls, the text, sep; each as [text, id].
+SpecialFrame ParsePair(const JsonFields& step, const Vocabulary& vocabulary) {
+  const auto get = [&](const char* key) {
+    const Json* pair = step.FindArray(key);
+    Require(pair != nullptr && pair->size() == 2 && (*pair)[0].is_string() &&
+                (*pair)[1].is_number_unsigned(),
+            Status::kFormat, "{}: {}: is {}, expected [\"token\", id]", step.name(), key,
+            pair == nullptr ? "missing" : Quote(pair->dump()));
+    const uint64_t id = (*pair)[1].get<uint64_t>();
+    Require(id < INT32_MAX && vocabulary.Has(static_cast<int64_t>(id)), Status::kFormat,
+            "{}: {}: id is {}, expected an integer 0..{}", step.name(), key, id,
+            vocabulary.size() - 1);
+    return static_cast<int32_t>(id);
+  };
+  return {{get("cls")}, {get("sep")}};
+}
+
 }  // namespace
 
 SpecialFrame ParsePostProcessor(const Json& json, const Vocabulary& vocabulary,
@@ -71,11 +88,15 @@ SpecialFrame ParsePostProcessor(const Json& json, const Vocabulary& vocabulary,
   ForEachStep(json, file + ": post_processor", "processors",
               [&](const JsonFields& step, const std::string& type) {
                 if (type == "ByteLevel") return;  // changes offsets only
-                Require(type == "TemplateProcessing", Status::kUnsupported,
-                        "{}: type {} is not supported", step.name(), Quote(type));
                 Require(!frame.has_value(), Status::kUnsupported,
-                        "{}: a second TemplateProcessing is not supported", step.name());
-                frame = TemplateParser(step, vocabulary).Parse();
+                        "{}: a second processor that adds tokens is not supported", step.name());
+                if (type == "TemplateProcessing") {
+                  frame = TemplateParser(step, vocabulary).Parse();
+                } else if (type == "RobertaProcessing" || type == "BertProcessing") {
+                  frame = ParsePair(step, vocabulary);
+                } else {
+                  FailPart(step, type);
+                }
               });
   return frame.value_or(SpecialFrame{});
 }

@@ -1,5 +1,6 @@
 #include "tokenizer/normalize.h"
 
+#include "tokenizer/byte_alphabet.h"
 #include "tokenizer/unicode.h"
 #include "util/error.h"
 #include "util/utf8.h"
@@ -65,26 +66,40 @@ std::string Replacement::Apply(std::string_view text, RegexScratch& scratch) con
 std::string Normalizer::Apply(std::string_view text, RegexScratch& scratch) const {
   std::string out(text);
   for (const NormalizerStep& step : steps_) {
-    switch (step.kind) {
-      case NormalizerStep::Kind::kUnicode:
-        out = ToUnicodeForm(out, step.form);
-        break;
-      case NormalizerStep::Kind::kLowercase:
-        out = ToLowercase(out);
-        break;
-      case NormalizerStep::Kind::kReplace:
-        out = step.replacement->Apply(out, scratch);
-        break;
-      case NormalizerStep::Kind::kPrepend:
-        if (!out.empty()) out.insert(0, step.prefix);
-        break;
-      case NormalizerStep::Kind::kStrip:
-        out = std::string(StripSpaces(out, step.strip_left, step.strip_right));
-        break;
-    }
+    out = ApplyStep(step, std::move(out), scratch);
     CheckSize(out.size());
   }
   return out;
+}
+
+std::string Normalizer::ApplyStep(const NormalizerStep& step, std::string text,
+                                  RegexScratch& scratch) {
+  switch (step.kind) {
+    case NormalizerStep::Kind::kUnicode:
+      return ToUnicodeForm(text, step.form);
+    case NormalizerStep::Kind::kLowercase:
+      return ToLowercase(text);
+    case NormalizerStep::Kind::kReplace:
+      return step.replacement->Apply(text, scratch);
+    case NormalizerStep::Kind::kPrepend:
+      return text.empty() ? text : step.prefix + text;
+    case NormalizerStep::Kind::kStrip:
+      return std::string(StripSpaces(text, step.strip_left, step.strip_right));
+    case NormalizerStep::Kind::kStripAccents:
+      return StripAccents(text);
+    case NormalizerStep::Kind::kNmt:
+      return NmtFilter(text);
+    case NormalizerStep::Kind::kBert:
+      return BertNormalize(text, step.bert);
+    case NormalizerStep::Kind::kByteLevel: {
+      std::string out;
+      ByteAlphabet::Get().Encode(text, out);
+      return out;
+    }
+    case NormalizerStep::Kind::kCharsMap:
+      return step.charsmap->Apply(text);
+  }
+  return text;
 }
 
 }  // namespace inference

@@ -1,11 +1,14 @@
 // Text changes before splitting: the normalizers of tokenizer.json.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "tokenizer/character_filters.h"
+#include "tokenizer/charsmap.h"
 #include "tokenizer/regex.h"
 
 namespace inference {
@@ -36,13 +39,26 @@ std::string ToUnicodeForm(std::string_view text, UnicodeForm form);
 std::string ToLowercase(std::string_view text);  // one code point at a time, without context
 
 struct NormalizerStep {
-  enum class Kind { kUnicode, kLowercase, kReplace, kPrepend, kStrip };
+  enum class Kind {
+    kUnicode,
+    kLowercase,
+    kReplace,
+    kPrepend,
+    kStrip,
+    kStripAccents,
+    kNmt,
+    kBert,
+    kByteLevel,
+    kCharsMap
+  };
   Kind kind = Kind::kLowercase;
   UnicodeForm form = UnicodeForm::kNfc;    // kUnicode
   std::optional<Replacement> replacement;  // kReplace
   std::string prefix;                      // kPrepend: only before a text that is not empty
   bool strip_left = false;                 // kStrip: white space
   bool strip_right = false;
+  BertOptions bert;                          // kBert
+  std::shared_ptr<const CharsMap> charsmap;  // kCharsMap
 };
 
 class Normalizer {  // immutable, thread-safe
@@ -52,6 +68,8 @@ class Normalizer {  // immutable, thread-safe
   std::string Apply(std::string_view text, RegexScratch& scratch) const;
 
  private:
+  static std::string ApplyStep(const NormalizerStep& step, std::string text, RegexScratch& scratch);
+
   std::vector<NormalizerStep> steps_;
 };
 

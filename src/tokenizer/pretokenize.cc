@@ -9,7 +9,27 @@ namespace inference {
 const std::string_view kByteLevelPattern =
     "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
+// PCRE2 has no property Alphabetic before 10.40: the symbols among it are listed.
+const std::string_view kWhitespacePattern =
+    "[\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{200C}\\x{200D}\\x{24B6}-\\x{24E9}\\x{1F130}-\\x{1F149}"
+    "\\x{1F150}-\\x{1F169}\\x{1F170}-\\x{1F189}]+"
+    "|[^\\s\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{200C}\\x{200D}\\x{24B6}-\\x{24E9}\\x{1F130}-\\x{"
+    "1F149}"
+    "\\x{1F150}-\\x{1F169}\\x{1F170}-\\x{1F189}]+";
+
 namespace {
+
+bool IsIn(CharacterClass character_class, uint32_t code_point) {
+  switch (character_class) {
+    case CharacterClass::kDigit:
+      return IsNumeric(code_point);
+    case CharacterClass::kPunctuation:
+      return IsPunctuation(code_point);
+    case CharacterClass::kWhiteSpace:
+      return IsWhiteSpace(code_point);
+  }
+  return false;
+}
 
 // A stretch of a word that matches the pattern, or lies between two that do.
 struct Stretch {
@@ -40,10 +60,10 @@ class Splitter {
   void FindMatches(std::string_view word) {
     matches_.clear();
     if (step_.regex) return step_.regex->FindAll(word, scratch_, matches_);
-    if (step_.kind == PreTokenizerStep::Kind::kDigits) {
+    if (step_.kind == PreTokenizerStep::Kind::kSplitClass) {
       for (size_t at = 0; at < word.size();) {
         const Utf8Char c = DecodeUtf8(word, at);
-        if (IsNumeric(c.code_point)) matches_.push_back({at, at + c.length});
+        if (IsIn(step_.character_class, c.code_point)) matches_.push_back({at, at + c.length});
         at += c.length;
       }
       return;
@@ -149,6 +169,23 @@ void ApplyMetaspace(const PreTokenizerStep& step, bool at_start, Words& words,
   if (step.split) Splitter(step, scratch).Run(words);
 }
 
+void ApplyFixedLength(uint64_t length, Words& words) {
+  std::vector<TextRange> out;
+  for (const TextRange& word : words.ranges) {
+    uint64_t count = 0;
+    for (size_t at = word.begin; at < word.end; ++count) {
+      const size_t begin = at;
+      at += DecodeUtf8(words.text, at).length;
+      if (count % length == 0) {
+        out.push_back({begin, at});
+      } else {
+        out.back().end = at;
+      }
+    }
+  }
+  words.ranges = std::move(out);
+}
+
 }  // namespace
 
 Words PreTokenizer::Apply(std::string text, bool at_start, RegexScratch& scratch) const {
@@ -162,6 +199,9 @@ Words PreTokenizer::Apply(std::string text, bool at_start, RegexScratch& scratch
         break;
       case PreTokenizerStep::Kind::kMetaspace:
         ApplyMetaspace(step, at_start, words, scratch);
+        break;
+      case PreTokenizerStep::Kind::kFixedLength:
+        ApplyFixedLength(step.length, words);
         break;
       default:
         Splitter(step, scratch).Run(words);

@@ -1,6 +1,7 @@
 // Cuts normalized text into the words that are encoded one by one: the pre-tokenizers.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,21 +15,27 @@ enum class SplitBehavior { kRemoved, kIsolated, kMergedWithPrevious, kMergedWith
 
 enum class PrependScheme { kAlways, kNever, kFirst };
 
+enum class CharacterClass { kDigit, kPunctuation, kWhiteSpace };
+
 struct PreTokenizerStep {
-  enum class Kind { kSplitRegex, kSplitString, kDigits, kByteLevel, kMetaspace };
+  enum class Kind { kSplitRegex, kSplitString, kSplitClass, kByteLevel, kMetaspace, kFixedLength };
   Kind kind = Kind::kSplitString;
-  // kSplit*, kDigits, kByteLevel with a regex, kMetaspace with split
+  // kSplit*, kByteLevel with a regex, kMetaspace with split
   SplitBehavior behavior = SplitBehavior::kIsolated;
-  bool invert = false;            // what does not match is the separator
-  std::optional<Regex> regex;     // kSplitRegex; of kByteLevel: absent with use_regex false
-  std::string pattern;            // kSplitString: not empty. kMetaspace: what a space becomes
-  bool add_prefix_space = false;  // kByteLevel
-  PrependScheme prepend = PrependScheme::kNever;  // kMetaspace
-  bool split = true;                              // kMetaspace
+  bool invert = false;         // what does not match is the separator
+  std::optional<Regex> regex;  // kSplitRegex; of kByteLevel: absent with use_regex false
+  std::string pattern;         // kSplitString: not empty. kMetaspace: what a space becomes
+  CharacterClass character_class = CharacterClass::kDigit;  // kSplitClass: one character a match
+  bool add_prefix_space = false;                            // kByteLevel
+  PrependScheme prepend = PrependScheme::kNever;            // kMetaspace
+  bool split = true;                                        // kMetaspace
+  uint64_t length = 0;                                      // kFixedLength: characters, not 0
 };
 
 // Of ByteLevel with use_regex: GPT-2's words.
 extern const std::string_view kByteLevelPattern;
+// Of Whitespace: words and runs of symbols, as Rust's regex reads \\w+|[^\\w\\s]+.
+extern const std::string_view kWhitespacePattern;
 
 // Words as ranges of one text; steps cut them further, some rewrite the text.
 struct Words {

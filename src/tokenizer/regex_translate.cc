@@ -75,16 +75,30 @@ class Translator {
   void InClass() {
     const std::string_view rest = pattern_.substr(at_);
     if (rest[0] == ']' && at_ > class_begin_) {
+      if (nested_) {
+        nested_ = false;
+        ++at_;
+        return;
+      }
       in_class_ = false;
       return Copy(1);
     }
     if (rest.substr(0, 2) == "&&") Unsupported("&&");
-    if (rest[0] == '[') {  // a class in a class, unless it is [:alpha:]
-      const size_t end = rest.find(":]");
-      if (rest.substr(0, 2) != "[:" || end == std::string_view::npos) Unsupported("[");
-      return Copy(end + 2);
-    }
+    if (rest[0] == '[') return ClassInClass(rest);
     Copy(1);
+  }
+
+  // [:alpha:] is the same in both; [a[bc]] is [abc].
+  void ClassInClass(std::string_view rest) {
+    if (rest.substr(0, 2) == "[:") {
+      const size_t end = rest.find(":]");
+      if (end != std::string_view::npos) return Copy(end + 2);
+    }
+    const bool plain = rest.size() > 1 && rest[1] != '^' && rest[1] != ']' && rest[1] != '-';
+    if (nested_ || !plain || (!out_.empty() && out_.back() == '-')) Unsupported("[");
+    nested_ = true;
+    ++at_;
+    class_begin_ = at_;
   }
 
   void Outside() {
@@ -111,6 +125,7 @@ class Translator {
   std::string out_;
   size_t at_ = 0;
   bool in_class_ = false;
+  bool nested_ = false;  // in a class of that class
   size_t class_begin_ = 0;
 };
 

@@ -52,7 +52,7 @@ class Encoder {
     const Words words = parts_.pre_tokenizer.Apply(std::string(text), at_start, regex_);
     const std::string_view all = words.text;
     for (const TextRange& word : words.ranges) {
-      parts_.bpe->Encode(all.substr(word.begin, word.end - word.begin), bpe_, out_);
+      parts_.model->Encode(all.substr(word.begin, word.end - word.begin), model_, out_);
     }
   }
 
@@ -60,7 +60,7 @@ class Encoder {
   bool parse_special_;
   std::vector<int32_t>& out_;
   RegexScratch regex_;
-  BpeScratch bpe_;
+  ModelScratch model_;
   std::vector<AddedTokenMatcher::Match> raw_matches_;
   std::vector<AddedTokenMatcher::Match> normalized_matches_;
 };

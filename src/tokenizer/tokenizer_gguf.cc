@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tokenizer/bpe.h"
 #include "tokenizer/gguf_pre.h"
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/tokenizer_parts.h"
@@ -151,7 +152,7 @@ class GgufLoader {
               rank, Quote(rule));
       bpe->AddMerge(rule.substr(0, space), rule.substr(space + 1), static_cast<uint32_t>(rank));
     }
-    parts_->bpe = std::move(bpe);
+    parts_->model = std::move(bpe);
     DecoderStep step;
     step.kind = DecoderStep::Kind::kByteLevel;
     parts_->decoder = std::make_unique<Decoder>(std::vector<DecoderStep>{step}, path_);
@@ -181,8 +182,9 @@ class GgufLoader {
     BpeOptions options;
     options.byte_fallback = true;
     options.unk_id = FindId("tokenizer.ggml.unknown_token_id").value_or(-1);
-    parts_->bpe = std::make_unique<Bpe>(parts_->vocabulary, parts_->special, options);
-    AddMergesByScore(*scores);
+    auto bpe = std::make_unique<Bpe>(parts_->vocabulary, parts_->special, options);
+    AddMergesByScore(*scores, *bpe);
+    parts_->model = std::move(bpe);
     parts_->decoder = std::make_unique<Decoder>(SentencePieceDecoder(prefix), path_);
     AddBosAndEos(true);
   }
@@ -203,7 +205,7 @@ class GgufLoader {
     return steps;
   }
 
-  void AddMergesByScore(const std::vector<double>& scores) {
+  void AddMergesByScore(const std::vector<double>& scores, Bpe& bpe) {
     std::vector<int32_t> order;  // tokens that merges may make, best first
     for (size_t id = 0; id < scores.size(); ++id) {
       Require(!std::isnan(scores[id]), Status::kFormat, "{}: {}: element {} is NaN", path_, kScores,
@@ -216,12 +218,12 @@ class GgufLoader {
     uint32_t rank = 0;
     for (size_t i = 0; i < order.size(); ++i) {
       if (i > 0 && score(order[i]) != score(order[i - 1])) ++rank;
-      AddMergesInto(order[i], rank);
+      AddMergesInto(order[i], rank, bpe);
     }
   }
 
   // A rule for each way to cut the token into two tokens of the normal type.
-  void AddMergesInto(int32_t id, uint32_t rank) {
+  void AddMergesInto(int32_t id, uint32_t rank, Bpe& bpe) {
     const std::string_view text = parts_->vocabulary->Text(id);
     const auto normal = [&](std::string_view half) -> std::optional<int32_t> {
       const std::optional<int32_t> found = parts_->vocabulary->Find(half);
@@ -235,7 +237,7 @@ class GgufLoader {
       const std::optional<int32_t> left = normal(text.substr(0, at));
       if (!left) continue;
       if (const std::optional<int32_t> right = normal(text.substr(at))) {
-        parts_->bpe->AddMerge(*left, *right, rank, id);
+        bpe.AddMerge(*left, *right, rank, id);
       }
     }
   }

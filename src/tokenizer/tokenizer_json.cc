@@ -35,7 +35,8 @@ class FolderLoader {
     const JsonFields root(scan.rest, file_);
     const std::optional<JsonFields> model = root.FindObject("model");
     Require(model.has_value(), Status::kFormat, "{}: model: is missing, expected an object", file_);
-    CheckModel(*model, scan);
+    Require(scan.has_vocabulary, Status::kFormat, "{}: vocab: is missing, expected the tokens",
+            model->name());
     std::vector<AddedToken> added = ReadAddedTokens(root, *scan.vocabulary);
     scan.vocabulary->Finish();
     parts_->vocabulary = scan.vocabulary;
@@ -45,8 +46,9 @@ class FolderLoader {
     }
     std::vector<PreTokenizerStep> words =
         ParsePreTokenizer(FieldOf(scan.rest, "pre_tokenizer"), file_);
-    LoadBpe(*model, scan,
-            !words.empty() && words.back().kind == PreTokenizerStep::Kind::kByteLevel);
+    parts_->model =
+        ParseModel(*model, scan, parts_->special,
+                   !words.empty() && words.back().kind == PreTokenizerStep::Kind::kByteLevel);
     parts_->normalizer = Normalizer(ParseNormalizer(FieldOf(scan.rest, "normalizer"), file_));
     parts_->pre_tokenizer = PreTokenizer(std::move(words));
     parts_->decoder = std::make_unique<Decoder>(ParseDecoder(FieldOf(scan.rest, "decoder"), file_),
@@ -62,24 +64,6 @@ class FolderLoader {
   }
 
  private:
-  void CheckModel(const JsonFields& model, const TokenizerScan& scan) const {
-    // Files older than the field "type" hold BPE where there are merges.
-    const std::string type = model.FindString("type").value_or(scan.has_merges ? "BPE" : "");
-    Require(type == "BPE", Status::kUnsupported, "{}: type {} is not supported, expected 'BPE'",
-            model.name(), Quote(type));
-    Require(scan.has_vocabulary, Status::kFormat, "{}: vocab: is missing, expected an object",
-            model.name());
-    Require(scan.has_merges, Status::kFormat, "{}: merges: is missing, expected an array",
-            model.name());
-    Require(model.FindFloat("dropout", 0, 1).value_or(0) == 0, Status::kUnsupported,
-            "{}: dropout is not supported", model.name());
-    for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
-      const std::string text = model.FindString(key).value_or("");
-      Require(text.empty(), Status::kUnsupported, "{}: {} {} is not supported, expected none",
-              model.name(), key, Quote(text));
-    }
-  }
-
   // Also puts them into the vocabulary.
   std::vector<AddedToken> ReadAddedTokens(const JsonFields& root, Vocabulary& vocabulary) const {
     std::vector<AddedToken> tokens;
@@ -101,24 +85,6 @@ class FolderLoader {
       tokens.push_back(std::move(token));
     }
     return tokens;
-  }
-
-  void LoadBpe(const JsonFields& model, const TokenizerScan& scan, bool byte_level) {
-    BpeOptions options;
-    options.byte_level = byte_level;
-    options.byte_fallback = model.FindBool("byte_fallback").value_or(false);
-    options.ignore_merges = model.FindBool("ignore_merges").value_or(false);
-    options.fuse_unk = model.FindBool("fuse_unk").value_or(false);
-    if (const std::optional<std::string> unk = model.FindString("unk_token")) {
-      options.unk_id = RequireToken(*unk, model.name() + ": unk_token");
-    }
-    parts_->bpe = std::make_unique<Bpe>(parts_->vocabulary, parts_->special, options);
-    const std::string_view texts = scan.merge_texts;
-    uint32_t rank = 0;
-    for (const TokenizerScan::Merge& merge : scan.merges) {
-      parts_->bpe->AddMerge(texts.substr(merge.offset, merge.left),
-                            texts.substr(merge.offset + merge.left, merge.right), rank++);
-    }
   }
 
   int32_t RequireToken(std::string_view text, const std::string& name) const {
@@ -151,7 +117,8 @@ class FolderLoader {
     if (!text.empty()) out = RequireToken(text, fields.name() + ": " + key);
   }
 
-  // eos_token_id is an id or a list of ids; ids past the vocabulary (padding rows) end nothing.
+  // eos_token_id is an id or a list of ids; ids past the vocabulary (padding
+  // rows) end nothing.
   void ReadGenerationConfig(const std::string& path) {
     if (!FileExists(path)) return;
     const Json json = ReadJsonFile(path, kMaxConfigBytes);

@@ -7,11 +7,11 @@
 #include <vector>
 
 #include "tokenizer/added_tokens.h"
-#include "tokenizer/bpe.h"
 #include "tokenizer/decode.h"
 #include "tokenizer/normalize.h"
 #include "tokenizer/pretokenize.h"
 #include "tokenizer/vocabulary.h"
+#include "tokenizer/word_model.h"
 
 namespace inference {
 
@@ -22,7 +22,7 @@ struct TokenizerParts {
   AddedTokenMatcher normalized_added;  // looked for after the normalizer
   Normalizer normalizer;
   PreTokenizer pre_tokenizer;
-  std::unique_ptr<Bpe> bpe;
+  std::unique_ptr<const WordModel> model;
   std::unique_ptr<Decoder> decoder;
   std::vector<int32_t> prefix;  // ids that add_special puts around the text
   std::vector<int32_t> suffix;

@@ -20,23 +20,28 @@ class Scanner final : public JsonScan {
   }
 
  private:
-  enum class Where { kRest, kVocabulary, kMerges, kMergePair };
+  enum class Where { kRest, kVocabulary, kMerges, kMergePair, kPieces, kPiece };
 
   bool null() override { return Put(nullptr); }
   bool boolean(bool value) override { return Put(value); }
   bool number_integer(int64_t value) override {
+    if (where_ == Where::kPiece) return AddScore(static_cast<double>(value));
     return where_ == Where::kVocabulary ? AddToken(value) : Put(value);
   }
   bool number_unsigned(uint64_t value) override {
+    if (where_ == Where::kPiece) return AddScore(static_cast<double>(value));
     if (value > static_cast<uint64_t>(INT64_MAX)) return Put(value);
     if (where_ == Where::kVocabulary) return AddToken(static_cast<int64_t>(value));
     return Put(value);
   }
-  bool number_float(double value, const std::string&) override { return Put(value); }
+  bool number_float(double value, const std::string&) override {
+    return where_ == Where::kPiece ? AddScore(value) : Put(value);
+  }
 
   bool string(std::string& value) override {
     if (where_ == Where::kMerges) return AddMerge(value);
     if (where_ == Where::kMergePair) return AddHalf(value);
+    if (where_ == Where::kPiece) return AddPiece(value);
     return Put(std::move(value));
   }
 
@@ -64,8 +69,14 @@ class Scanner final : public JsonScan {
       out_.has_merges = true;
       return true;
     }
-    if (where_ == Where::kMerges) {
-      where_ = Where::kMergePair;
+    if (where_ == Where::kRest && AtModelField("vocab")) {
+      where_ = Where::kPieces;
+      out_.has_vocabulary = out_.has_scores = true;
+      return true;
+    }
+    if (where_ == Where::kMerges || where_ == Where::kPieces) {
+      where_ = where_ == Where::kMerges ? Where::kMergePair : Where::kPiece;
+      if (where_ == Where::kPiece) ++pieces_;
       halves_ = 0;
       return true;
     }
@@ -76,7 +87,10 @@ class Scanner final : public JsonScan {
     if (where_ == Where::kMergePair) {
       if (halves_ != 2) FailMerge("has " + std::to_string(halves_) + " parts");
       where_ = Where::kMerges;
-    } else if (where_ == Where::kMerges) {
+    } else if (where_ == Where::kPiece) {
+      if (halves_ != 2) FailPiece("has " + std::to_string(halves_) + " parts");
+      where_ = Where::kPieces;
+    } else if (where_ == Where::kMerges || where_ == Where::kPieces) {
       where_ = Where::kRest;
     } else {
       levels_.pop_back();
@@ -105,6 +119,23 @@ class Scanner final : public JsonScan {
       FailHere(Status::kFormat, "duplicate token " + Quote(token_));
     }
     return true;
+  }
+
+  bool AddPiece(std::string_view text) {
+    if (halves_++ != 0) FailPiece("has a second text " + Quote(text));
+    token_ = text;
+    return AddToken(out_.vocabulary->size());
+  }
+
+  bool AddScore(double score) {
+    if (halves_++ != 1) FailPiece("has a number where the text belongs, or two of them");
+    out_.scores.push_back(score);
+    return true;
+  }
+
+  [[noreturn]] void FailPiece(std::string_view what) const {
+    FailHere(Status::kFormat, fmt::format("model: vocab[{}] {}, expected [\"text\", score]",
+                                          pieces_ - (where_ == Where::kPiece ? 1 : 0), what));
   }
 
   bool AddMerge(std::string_view rule) {
@@ -153,6 +184,8 @@ class Scanner final : public JsonScan {
     if (where_ == Where::kVocabulary) {
       FailHere(Status::kFormat, "model: vocab: token " + Quote(token_) + " has no integer id");
     }
+    if (where_ == Where::kPieces) FailPiece("is no array");
+    if (where_ == Where::kPiece) FailPiece("has a part that is no text and no number");
     if (where_ == Where::kMergePair) FailMerge("has a part that is no string");
     if (where_ == Where::kMerges) FailMerge("is no string and no array");
     Place(std::forward<T>(value));
@@ -193,7 +226,8 @@ class Scanner final : public JsonScan {
   std::vector<Level> levels_;
   Where where_ = Where::kRest;
   std::string token_;  // the last key of the vocabulary
-  size_t halves_ = 0;  // of the merge that is being read
+  size_t pieces_ = 0;  // begun so far
+  size_t halves_ = 0;  // parts so far of the merge or piece that is being read
 };
 
 }  // namespace

@@ -24,7 +24,9 @@ struct TokenizerScan {
   std::shared_ptr<Vocabulary> vocabulary;  // not finished: added tokens are still to come
   std::string merge_texts;
   std::vector<Merge> merges;
+  std::vector<double> scores;  // of a vocabulary that is a list, by id
   bool has_vocabulary = false;
+  bool has_scores = false;  // the vocabulary is a list
   bool has_merges = false;
 };
 

@@ -115,4 +115,12 @@ std::optional<int32_t> Vocabulary::Find(std::string_view text) const {
   return entries_[index].id;
 }
 
+std::vector<int32_t> Vocabulary::FindByteTokens() const {
+  std::vector<int32_t> ids;
+  for (int byte = 0; byte < 256; ++byte) {
+    ids.push_back(Find(fmt::format("<0x{:02X}>", byte)).value_or(-1));
+  }
+  return ids;
+}
+
 }  // namespace inference

@@ -31,6 +31,8 @@ class Vocabulary {
   bool Has(int64_t id) const { return id >= 0 && id < size(); }
   std::string_view Text(int32_t id) const;  // id in range
   std::optional<int32_t> Find(std::string_view text) const;
+  // The ids of <0x00>..<0xFF>, -1: not a token.
+  std::vector<int32_t> FindByteTokens() const;
 
  private:
   struct Entry {

@@ -51,7 +51,7 @@ TEST(Bpe, EqualsTheDefinitionOnRandomRules) {
       word.push_back(static_cast<char>('a' + random() % 3));
       characters.emplace_back(1, word.back());
     }
-    BpeScratch scratch;
+    ModelScratch scratch;
     std::vector<int32_t> ids;
     bpe.Encode(word, scratch, ids);
     std::vector<std::string> parts;
@@ -65,7 +65,7 @@ TEST(Bpe, ACharacterWithoutTokenIsAnErrorWhereThereIsNoUnknownToken) {
   vocabulary->Add("a", 0);
   vocabulary->Finish();
   const Bpe bpe(vocabulary, {false}, {});
-  BpeScratch scratch;
+  ModelScratch scratch;
   std::vector<int32_t> ids;
   ExpectError(Status::kArg, {"t.json: U+00E9 of the text is not in the vocabulary"},
               [&] { bpe.Encode("aé", scratch, ids); });

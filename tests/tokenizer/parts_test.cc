@@ -18,7 +18,7 @@ TEST(TokenizerParts, EqualHuggingFace) {
     SCOPED_TRACE(config.at("name").get<std::string>());
     Json json = parts.at("base");
     for (const auto& [key, value] : config.at("change").items()) {
-      if (key == "model") {
+      if (key == "model" && !value.contains("type")) {  // else it is whole
         for (const auto& [field, content] : value.items()) json["model"][field] = content;
       } else {
         json[key] = value;

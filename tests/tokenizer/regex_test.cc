@@ -42,10 +42,13 @@ TEST(Regex, OnigurumaMeanings) {
   EXPECT_EQ(Matches("(?i:'s)", "'S'\u017F"), (Strings{"'S", "'\u017F"}));
   EXPECT_EQ(Matches("[[:alpha:]]+", "ab1"), Strings{"ab"});
   EXPECT_EQ(Matches("[]a]+", "]a"), Strings{"]a"});
+  EXPECT_EQ(Matches("[a[bc]d]+", "xabcd[]"), Strings{"abcd"});
+  EXPECT_EQ(Matches("[^a[bc]]+", "ax[c"), Strings{"x["});
 }
 
 TEST(Regex, SyntaxThatTheEnginesReadDifferentlyIsUnsupported) {
-  for (const char* pattern : {"(*UTF)a", "[a&&b]", "[a[b]]", "(?m)a", "(?im:a)", "[\\W]"}) {
+  for (const char* pattern : {"(*UTF)a", "[a&&b]", "[a[^b]]", "[a[b[c]]]", "[a[]b]]", "[a-[b]]",
+                              "[a[-b]]", "(?m)a", "(?im:a)", "[\\W]"}) {
     ExpectError(Status::kUnsupported, {"test: pattern", "not supported"},
                 [&] { Regex(pattern, "test"); });
   }

@@ -11,7 +11,10 @@ WORDS = ["he", "ll", "hell", "hello", "or", "wor", "ld", "▁h", "▁he", "▁he
 MERGES = [["h", "e"], ["l", "l"], ["he", "ll"], ["hell", "o"], ["o", "r"], ["w", "or"], ["l", "d"],
           ["▁", "h"], ["▁h", "e"], ["▁", "hello"], ["i", "n"], ["a", "n"], ["▁", "a"], ["▁", "▁"]]
 TEXTS = ["", "hello world", "  Hello  hell ", "a12 1b345", "he'll, an Anb", "caf\u00e9 cafe\u0301 \ufb01n",
-         "日本x日", "\n \n<a>hello</a> <x>", "in<s>hello </s> or", "an_an-an an", "▁hello ▁", "\u0130\u00df\U0001F680"]
+         "日本x日", "\n \n<a>hello</a> <x>", "in<s>hello </s> or", "an_an-an an", "▁hello ▁", "\u0130\u00df\U0001F680",
+         " ", "\r\nhe\r\n\tll", "👩\u200d👩\u200d👧 ok", "a\u0323\u0302e\u0301 e\u0308", "안녕 \u1100\u1161", "مرحبا، hello",
+         "ha" * 60 + " lo", "x\u00a0y\u2003z\u200b\u3000\ufeff\u00ad", "a\u0000b\u0007\ufffd\u0085\u0378", "½Ⅷ①Ａ Ⓐb_c",
+         "<s><s> <0x41> he</s>", "don't do not I'm . ? ! , ' x"]
 
 
 def byte_alphabet():
@@ -107,9 +110,82 @@ for flag in ["lstrip", "rstrip", "single_word", "normalized", "special"]:
                                              added("anb", V + 2, **{flag: True})],
         normalizer={"type": "Lowercase"}, model=dict(vocab={k: v for k, v in BASE["model"]["vocab"].items() if k != "an"} | {"zz": BASE["model"]["vocab"]["an"]}, merges=[m for m in MERGES if m != ["a", "n"]]))
 
+
+# The other models, whole.
+PIECES = [["<unk>", 0.0], ["<s>", 0.0], ["</s>", 0.0], ["▁", -2.0], ["▁he", -3.5], ["ll", -4.0], ["llo", -4.5], ["hello", -6.0],
+          ["▁hello", -7.25], ["h", -5.0], ["e", -4.5], ["l", -4.75], ["o", -4.25], ["a", -4.0], ["an", -4.0], ["▁an", -5.0],
+          ["日本", -6.0], ["日", -7.0], ["w", -5.5], ["or", -5.0], ["r", -5], ["d", -5.0], [" ", -3.0], ["é", -6.5], ["ha", -6.0],
+          ["haha", -8.0], ["b", -5.5], ["bc", -9.0], ["c", -5.0], ["<", -7.0], [">", -7.0], ["Ậ", -9.0]]
+BYTE_PIECES = PIECES + [[f"<0x{b:02X}>", -12.0] for b in range(256)]
+META = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True}
+
+
+def unigram(**change):
+    return {"type": "Unigram", "unk_id": 0, "vocab": PIECES, "byte_fallback": False, **change}
+
+
+configs["Unigram"] = dict(model=unigram(), pre_tokenizer=META, decoder=META)
+configs["Unigram without words"] = dict(model=unigram(), decoder=META)
+configs["Unigram byte_fallback"] = dict(model=unigram(byte_fallback=True, vocab=BYTE_PIECES), pre_tokenizer=META,
+                                        decoder=seq("decoders", {"type": "ByteFallback"}, META))
+configs["Unigram some bytes"] = dict(model=unigram(byte_fallback=True, vocab=BYTE_PIECES[:-90]), pre_tokenizer=META)
+CHARSMAP = {"type": "Precompiled", "precompiled_charsmap": open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "charsmap.txt")).read().strip()}
+configs["Precompiled"] = dict(normalizer=CHARSMAP)
+configs["Precompiled T5"] = dict(
+    model=unigram(), decoder=META, post_processor=template([], ["</s>"]),
+    normalizer=seq("normalizers", CHARSMAP, {"type": "Strip", "strip_left": False, "strip_right": True},
+                   {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": "▁"}), pre_tokenizer=META)
+
+PIECE_VOCAB = {t: i for i, t in enumerate(
+    ["[PAD]", "<s>", "</s>", "[UNK]", "he", "##ll", "##llo", "hello", "wor", "##ld", "a", "##n", "an", "##b", "日", "本", "'", ",", "<",
+     ">", "/", "s", "cafe", "fin", "1", "##2", "12", "##3", "##4", "##5", ".", "?", "!", "do", "not", "i", "m", "don", "t", "n't", "or",
+     "in", "ha", "##ha", "x", "##x", "##or"])}
+PIECE = {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100, "vocab": PIECE_VOCAB}
+BERT = {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None, "lowercase": True}
+PIECE_ADDED = [added("[PAD]", 0, special=True), added("<s>", 1, special=True), added("</s>", 2, special=True), added("[UNK]", 3, special=True)]
+for cleanup in [True, False]:
+    configs[f"WordPiece {cleanup}"] = dict(
+        model=PIECE, added_tokens=PIECE_ADDED, normalizer=BERT, pre_tokenizer={"type": "BertPreTokenizer"},
+        post_processor={"type": "BertProcessing", "sep": ["</s>", 2], "cls": ["<s>", 1]},
+        decoder={"type": "WordPiece", "prefix": "##", "cleanup": cleanup})
+configs["WordPiece short words"] = dict(model={**PIECE, "max_input_chars_per_word": 3}, added_tokens=PIECE_ADDED,
+                                        pre_tokenizer={"type": "Whitespace"}, decoder={"type": "WordPiece", "prefix": "##", "cleanup": True})
+LEVEL = {"type": "WordLevel", "unk_token": "[UNK]", "vocab": PIECE_VOCAB}
+for name, step in {
+        "Whitespace": {"type": "Whitespace"}, "WhitespaceSplit": {"type": "WhitespaceSplit"},
+        "BertPreTokenizer": {"type": "BertPreTokenizer"}, "CharDelimiterSplit": {"type": "CharDelimiterSplit", "delimiter": " "},
+        "Punctuation": {"type": "Punctuation"}, "FixedLength": {"type": "FixedLength", "length": 2},
+        "Punctuation Removed": {"type": "Punctuation", "behavior": "Removed"},
+        "Sequence": seq("pretokenizers", {"type": "WhitespaceSplit"}, {"type": "Punctuation", "behavior": "MergedWithNext"})}.items():
+    configs["WordLevel " + name] = dict(model=LEVEL, added_tokens=PIECE_ADDED, pre_tokenizer=step, decoder=None)
+    configs["BPE " + name] = dict(pre_tokenizer=step)
+for normalizer in [{"type": "Nmt"}, {"type": "StripAccents"}, {"type": "ByteLevel"},
+                   seq("normalizers", {"type": "NFD"}, {"type": "StripAccents"}),
+                   {**BERT, "clean_text": False}, {**BERT, "handle_chinese_chars": False, "strip_accents": False},
+                   {**BERT, "lowercase": False}, {**BERT, "lowercase": False, "strip_accents": True}]:
+    configs["normalizer " + json.dumps(normalizer)] = dict(normalizer=normalizer)
+configs["RobertaProcessing"] = dict(post_processor={"type": "RobertaProcessing", "sep": ["</s>", 2], "cls": ["<s>", 1],
+                                                    "trim_offsets": True, "add_prefix_space": False})
+PREFIXED = {t: i for i, t in enumerate(["<unk>", "<s>", "</s>", "h", "##e", "##l", "##o", "a", "##n", "he", "##ll", "hell", "hello", "an", "##a",
+                                        "##h", "##ha", "##haha"])}
+configs["continuing_subword_prefix"] = dict(
+    model=dict(continuing_subword_prefix="##", vocab=PREFIXED,
+               merges=[["h", "##e"], ["##l", "##l"], ["he", "##ll"], ["hell", "##o"], ["a", "##n"], ["##h", "##a"], ["##ha", "##ha"]]),
+    pre_tokenizer={"type": "WhitespaceSplit"}, decoder={"type": "WordPiece", "prefix": "##", "cleanup": False})
+SUFFIXED = {t: i for i, t in enumerate(["<unk>", "<s>", "</s>", "h", "e", "l", "o", "o</w>", "a</w>", "a", "n", "n</w>", "he", "ll", "llo</w>", "hello</w>",
+                                        "an</w>", "b</w>", "ha", "ha</w>"])}
+configs["end_of_word_suffix"] = dict(
+    model=dict(end_of_word_suffix="</w>", vocab=SUFFIXED,
+               merges=[["h", "e"], ["l", "l"], ["ll", "o</w>"], ["he", "llo</w>"], ["a", "n</w>"], ["h", "a"], ["h", "a</w>"]]),
+    pre_tokenizer={"type": "WhitespaceSplit"}, decoder={"type": "BPEDecoder", "suffix": "</w>"})
+for cleanup in [True, False]:
+    configs[f"CTC {cleanup}"] = dict(decoder={"type": "CTC", "pad_token": "l", "word_delimiter_token": "h", "cleanup": cleanup})
+configs["Split nested class"] = dict(pre_tokenizer=split({"Regex": " ?[^(\\s|[.,!?…。，、।۔،])]+"}, "Isolated"))
+
 out = dict(base=BASE, configs=[])
 for name, change in configs.items():
-    full = json.loads(json.dumps({**BASE, **change, "model": {**BASE["model"], **change.get("model", {})}}))
+    model = change.get("model", {})
+    full = {**BASE, **change, "model": model if "type" in model else {**BASE["model"], **model}}
     with tempfile.TemporaryDirectory() as d:
         path = os.path.join(d, "tokenizer.json")
         json.dump(full, open(path, "w"))
