@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -93,6 +94,7 @@ class Quantizer {
   std::optional<DType> cast_;
   std::vector<Piece> pieces_;
   std::vector<Target> targets_;
+  std::unordered_set<std::string> names_;  // of the targets
   size_t shard_count_ = 0;
   uint64_t parameters_ = 0;
   std::vector<SafetensorsWriter> shards_;
@@ -142,10 +144,8 @@ void Quantizer::PlanTensor(const TensorEntry& entry) {
 }
 
 void Quantizer::AddTarget(std::string name, DType dtype, std::vector<uint64_t> shape) {
-  Require(tensors_.Find(name) == nullptr || tensors_.Find(name)->name.ends_with(".weight") ||
-              tensors_.Find(name)->dtype == dtype,
-          Status::kFormat, "{}: tensor {}: is in the way of a scale of that name", folder_.path,
-          Quote(name));
+  Require(names_.insert(name).second, Status::kFormat,
+          "{}: tensor {}: is in the way of a scale of that name", folder_.path, Quote(name));
   targets_.push_back({{std::move(name), dtype, std::move(shape)}});
 }
 
