@@ -49,6 +49,8 @@ Quantization Quantization::Read(const JsonFields& config) {
   // mlx-lm writes its block under both names, and reads the first.
   auto block = config.FindObject("quantization");
   if (!block) block = config.FindObject("quantization_config");
+  const auto text = config.FindObject("text_config");
+  if (!block && text) block = text->FindObject("quantization_config");
   if (!block) return out;
   RefuseMethod(*block);
   block->GetInt("bits", 1, 64);

@@ -19,6 +19,12 @@ std::string TensorFinder::Where(const TensorEntry& entry) const {
 
 const TensorEntry& TensorFinder::Find(const std::string& name, const std::string& expected) {
   const TensorEntry* entry = checkpoint_->tensors.Find(name);
+  const std::string packed = name.substr(0, name.rfind('.')) + ".qweight";
+  Require(
+      entry != nullptr || !Has(packed), Status::kUnsupported,
+      "{}: tensor {}: is there instead of {}: quantised by GPTQ or AWQ, expected MLX's format or "
+      "plain weights",
+      checkpoint_->path, packed, name);
   Require(entry != nullptr, Status::kFormat, "{}: tensor {}: is missing, expected {}",
           checkpoint_->path, name, expected);
   asked_for_.insert(name);
