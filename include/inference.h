@@ -353,6 +353,28 @@ typedef struct inf_model_desc {
 /* [C] */
 INF_API inf_status inf_model_info(const inf_model* model, inf_model_desc* out, inf_error* err);
 
+/* ---- Quantize: a checkpoint made smaller [C] ------------------------------------------------------- */
+
+/* Reads a folder with config.json and *.safetensors in float32, float16 or bfloat16 and writes another
+ * whose matrices are quantised in groups, each with a scale and a bias: the format of MLX, with the
+ * words, scales and biases that mlx_lm.convert would give. inf_model_load reads it, as does MLX.
+ * Needs no device, and little memory: tensors are read and written piece by piece, on all cores.
+ *   path      the folder; bytes as the file system wants them, without NUL
+ *   out_path  a folder that does not exist or is empty; it appears when it is complete. Vectors and
+ *             matrices whose rows are not whole groups stay as they are; a vision tower is left out
+ *   bits      of a weight: 2, 3, 4, 5, 6 or 8; 0 = 4
+ *   group     weights that share a scale: 32, 64 or 128; 0 = 64
+ *   config    NULL for defaults; its "allow_symlinks" is as for inf_model_load
+ *   cancel    NULL or a cancel object, checked every few megabytes
+ *   progress  NULL or a callback for INF_EVENT_PROGRESS, in bytes read; > 0 ends the work with CANCELLED
+ * Errors: ARG (bits, group), STATE (out_path exists), NOT_FOUND (path, or the folder of out_path), IO,
+ * PATH, FORMAT, UNSUPPORTED (quantised already), LIMIT, NUMERIC (a weight that is not finite),
+ * CANCELLED, CALLBACK. After a failure nothing is left of what was written. */
+INF_API inf_status inf_quantize(const char* path, size_t path_len, const char* out_path,
+                                size_t out_path_len, uint32_t bits, uint32_t group,
+                                const inf_config* config, inf_cancel* cancel, inf_event_fn progress,
+                                void* user, inf_error* err);
+
 /* ---- Tokenizer [C] -------------------------------------------------------------------------------- */
 
 /* From a GGUF file or a folder with tokenizer.json; needs no device and reads no weights. config may be
@@ -405,15 +427,24 @@ INF_API inf_status inf_chat_add_json(inf_chat* chat, const char* json, size_t js
 /* An object whose keys become variables of the template ("tools", "enable_thinking", ...). */
 INF_API inf_status inf_chat_set_variables_json(inf_chat* chat, const char* json, size_t json_len,
                                                inf_error* err);
-/* Jinja text instead of the checkpoint's, or one of the styles "gemma", "chatml", "llama3", "plain". */
+/* Another template for this chat: the name of one of the checkpoint's ("default", "tool_use", ...), else
+ * a built-in style, else Jinja text. Empty: back to the choice of the config option "chat_template", or,
+ * without one, to the checkpoint's tool_use where the variable "tools" is set, else its default. Styles:
+ * "gemma" (a system message is a user's turn), "gemma-system" (the same, as "[System: ...]", and roles
+ * it does not know are left out), "chatml", "llama3", "plain". INF_E_ARG for a word that is no name,
+ * INF_E_TEMPLATE for Jinja that cannot be parsed; the chat keeps what it had. */
 INF_API inf_status inf_chat_set_template(inf_chat* chat, const char* text, size_t text_len,
                                          inf_error* err);
 INF_API inf_status inf_chat_clear(inf_chat* chat, inf_error* err); /* messages only */
 
-#define INF_ADD_GENERATION_PROMPT 1u /* end with the header of the assistant's turn */
-/* Renders the messages; `text` and `ids` may each be NULL. INF_E_TEMPLATE carries line, column and
- * reason, or the text of the template's own raise_exception. INF_E_STATE where the checkpoint has no
- * template and none was set. */
+#define INF_ADD_GENERATION_PROMPT 1u  /* end with the header of the assistant's turn */
+#define INF_CONTINUE_FINAL_MESSAGE 2u /* end after the last message's text, to go on with it */
+/* Renders the messages as transformers' apply_chat_template does: fields that are null are left out, and
+ * special tokens of the checkpoint (bos_token, ...) are variables. `text` and `ids` may each be NULL.
+ * INF_E_TEMPLATE carries line, column and reason, the text of the template's own raise_exception, or
+ * the limit that was passed: depth 100, 10^6 steps, 4 MiB of text, 200 ms of processor time.
+ * INF_E_STATE where the checkpoint has no template and none was set; INF_E_ARG for both flags at once
+ * or a last message that has no text to continue. docs/chat_templates.md says more. */
 INF_API inf_status inf_chat_render(const inf_chat* chat, uint32_t flags, inf_buf* text,
                                    inf_tokens* ids, inf_error* err);
 

@@ -11,27 +11,43 @@ struct Options {
   std::string chat_template;
 };
 
+bool TakeFlag(Json& input, const char* key) {
+  const Json value = input.value(key, Json(false));
+  if (!value.is_boolean()) {
+    throw ApiError(INF_E_ARG, std::string(key) + ": true or false is wanted, found " + Dump(value));
+  }
+  input.erase(key);
+  return value.get<bool>();
+}
+
+std::string TakeTemplate(Json& input, const std::string& otherwise) {
+  const Json value = input.value("chat_template", Json());
+  input.erase("chat_template");
+  if (value.is_null()) return otherwise;
+  if (!value.is_string()) {
+    throw ApiError(INF_E_ARG, "chat_template: a string is wanted, found " + Dump(value));
+  }
+  return value.get<std::string>();
+}
+
 // What belongs to the call is taken out of `input`; the rest are the template's variables.
 Json Render(const Tokenizer& tokenizer, const Options& options, Json input) {
   if (!input.is_object() || !input.contains("messages")) {
     throw ApiError(INF_E_ARG, "an object with the key \"messages\" is wanted");
   }
   const std::string messages = Dump(input["messages"]);
-  const Json prompt_flag = input.value("add_generation_prompt", Json(false));
-  if (!prompt_flag.is_boolean()) {
-    throw ApiError(INF_E_ARG,
-                   "add_generation_prompt: true or false is wanted, found " + Dump(prompt_flag));
-  }
   input.erase("messages");
-  input.erase("add_generation_prompt");
+  uint32_t flags = 0;
+  if (TakeFlag(input, "add_generation_prompt")) flags |= INF_ADD_GENERATION_PROMPT;
+  if (TakeFlag(input, "continue_final_message")) flags |= INF_CONTINUE_FINAL_MESSAGE;
+  const std::string chat_template = TakeTemplate(input, options.chat_template);
   const std::string variables = Dump(input);
 
   Chat chat;
   Call(inf_chat_new, tokenizer.get(), chat.out());
-  SetTemplate(chat, options.chat_template);
+  SetTemplate(chat, chat_template);
   Call(inf_chat_set_variables_json, chat.get(), variables.data(), variables.size());
   Call(inf_chat_add_json, chat.get(), messages.data(), messages.size());
-  const uint32_t flags = prompt_flag.get<bool>() ? INF_ADD_GENERATION_PROMPT : 0;
   TextOutput text;
   Call(inf_chat_render, chat.get(), flags, text.out(), nullptr);
   return {{"text", text.view()}};
@@ -39,7 +55,8 @@ Json Render(const Tokenizer& tokenizer, const Options& options, Json input) {
 
 void Run(const Options& options) {
   const Tokenizer tokenizer = LoadTokenizer(options.tokenizer);
-  ForEachJsonLine([&](const Json& input) { return Render(tokenizer, options, input); });
+  ForEachJsonLine([&](const Json& input) { return Render(tokenizer, options, input); },
+                  BlankLines::kFail);
 }
 
 }  // namespace
@@ -50,11 +67,10 @@ Command AddRender(CLI::App& root) {
   AddTokenizerOptions(*app, options->tokenizer);
   AddTemplateOption(*app, options->chat_template);
   app->footer(
-      "Reads objects from stdin, one a line: \"messages\", \"add_generation_prompt\" (default "
-      "false);\n"
-      "all other keys (\"tools\", ...) become variables of the template. Prints {\"text\": T} for "
-      "each,\n"
-      "or {\"error\": T}.\n\n"
+      "Reads objects from stdin, one a line: \"messages\", \"add_generation_prompt\" and\n"
+      "\"continue_final_message\" (default false), \"chat_template\" (instead of --template);\n"
+      "all other keys (\"tools\", ...) become variables of the template. Prints one line for each\n"
+      "line: {\"text\": T} or {\"error\": T}.\n\n"
       "Example:\n"
       "  echo "
       "'{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"add_generation_prompt\":true}' |\n"

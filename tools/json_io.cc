@@ -57,11 +57,11 @@ std::string ReadFile(const std::string& path) {
   return text;
 }
 
-void ForEachJsonLine(const std::function<Json(const Json&)>& handle) {
+void ForEachJsonLine(const std::function<Json(const Json&)>& handle, BlankLines blank) {
   std::ios::sync_with_stdio(false);
   std::string line;
   for (size_t number = 1; std::getline(std::cin, line); ++number) {
-    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    if (blank == BlankLines::kSkip && line.find_first_not_of(" \t\r") == line.npos) continue;
     Json result;
     try {
       result = handle(ParseJson(line, fmt::format("line {}", number)));

@@ -22,8 +22,11 @@ void OutLine(const Json& json);
 // The whole file as text; ApiError (NOT_FOUND, IO).
 std::string ReadFile(const std::string& path);
 
-// For each line of stdin that is not blank: prints handle(value), or {"error": text} where the line
-// is not JSON or handle throws an ApiError.
-void ForEachJsonLine(const std::function<Json(const Json&)>& handle);
+enum class BlankLines { kSkip, kFail };
+
+// For each line of stdin: prints handle(value), or {"error": text} where the line is not JSON or
+// handle throws an ApiError. Blank lines are skipped, or are errors too.
+void ForEachJsonLine(const std::function<Json(const Json&)>& handle,
+                     BlankLines blank = BlankLines::kSkip);
 
 }  // namespace inference::tools

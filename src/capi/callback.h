@@ -1,6 +1,8 @@
 // Calls into the host.
 #pragma once
 
+#include <string_view>
+
 #include "inference.h"
 #include "util/error.h"
 
@@ -23,6 +25,22 @@ inline Answer CallBack(inf_event_fn fn, void* user, const inf_event& event) {
                 answer);
   }
   return answer > 0 ? Answer::kStop : Answer::kGoOn;
+}
+
+// INF_EVENT_PROGRESS with `what` as its text. CANCELLED where the host says to stop.
+inline void ReportProgress(inf_event_fn fn, void* user, uint64_t done, uint64_t total,
+                           std::string_view what) {
+  inf_event event = {};
+  event.struct_size = sizeof(event);
+  event.kind = INF_EVENT_PROGRESS;
+  event.token = -1;
+  event.step = done;
+  event.total = total;
+  event.text = what.data();
+  event.text_len = what.size();
+  if (CallBack(fn, user, event) == Answer::kStop) {
+    Fail(Status::kCancelled, "{}: stopped by the progress callback", what);
+  }
 }
 
 }  // namespace inference::capi

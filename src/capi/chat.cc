@@ -25,14 +25,15 @@ OrderedJson MessagesArg(std::string_view text) {
 
 }  // namespace
 
-std::string Conversation::Render(bool add_generation_prompt) const {
-  const ChatTemplate& used = chat_template ? *chat_template : text->GetTemplate();
-  const Tokenizer& tokenizer = *text->tokenizer;
-  OrderedJson all = OrderedJson::object();
-  if (tokenizer.bos()) all["bos_token"] = tokenizer.bos_text();
-  if (tokenizer.eos()) all["eos_token"] = tokenizer.eos_text();
+std::string Conversation::Render(const ChatRendering& rendering) const {
+  const auto tools = variables.find("tools");
+  const bool has_tools = tools != variables.end() && !tools->is_null();
+  const TemplateChoice& choice = chosen.empty() ? text->chosen : chosen;
+  const ChatTemplate& used =
+      choice.other ? *choice.other : text->templates.Select(choice.name, has_tools);
+  OrderedJson all = text->special_tokens;
   all.update(variables);
-  return RenderChat(used, messages, all, {.add_generation_prompt = add_generation_prompt});
+  return RenderChat(used, messages, all, rendering);
 }
 
 }  // namespace inference::capi
@@ -93,10 +94,9 @@ inf_status inf_chat_set_template(inf_chat* chat, const char* text, size_t text_l
   return Guard(err, [&] {
     const Hold held = Acquire(chat, "chat");
     const std::string_view source = TextArg(text, text_len, "text");
-    Require(!source.empty(), Status::kArg, "text: is empty, want a template or a style's name");
-    const std::optional<std::string> style = BuiltinTemplate(source);
-    held->conversation.chat_template =
-        ChatTemplate::Parse(style ? std::string_view(*style) : source, "chat_template");
+    held->conversation.chosen = source.empty()
+                                    ? TemplateChoice()
+                                    : ChooseTemplate(held->conversation.text->templates, source);
   });
 }
 
@@ -111,11 +111,13 @@ inf_status inf_chat_render(const inf_chat* chat, uint32_t flags, inf_buf* text, 
                            inf_error* err) {
   return Guard(err, [&] {
     const Hold held = Acquire(chat, "chat");
-    FlagsArg(flags, INF_ADD_GENERATION_PROMPT, "flags");
+    FlagsArg(flags, INF_ADD_GENERATION_PROMPT | INF_CONTINUE_FINAL_MESSAGE, "flags");
     if (text != nullptr) RequireBuffer(text, "text");
     if (ids != nullptr) RequireBuffer(ids, "ids");
     const Conversation& conversation = held->conversation;
-    const std::string rendered = conversation.Render((flags & INF_ADD_GENERATION_PROMPT) != 0);
+    const std::string rendered =
+        conversation.Render({.add_generation_prompt = (flags & INF_ADD_GENERATION_PROMPT) != 0,
+                             .continue_final_message = (flags & INF_CONTINUE_FINAL_MESSAGE) != 0});
     std::vector<int32_t> encoded;
     if (ids != nullptr) {
       encoded = conversation.text->tokenizer->Encode(rendered, kRenderedChat);

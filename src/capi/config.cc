@@ -22,6 +22,16 @@ bool FlagOption(const inf_config* config, const char* key) {
   return found != held->values.end() && std::get<int64_t>(found->second) != 0;
 }
 
+TextOptions TextOptionsFrom(const inf_config* config) {
+  TextOptions options;
+  if (config == nullptr) return options;
+  options.allow_symlinks = FlagOption(config, "allow_symlinks");
+  const Hold held = Acquire(config, "config");
+  const auto found = held->values.find("chat_template");
+  if (found != held->values.end()) options.chat_template = std::get<std::string>(found->second);
+  return options;
+}
+
 }  // namespace inference::capi
 
 using namespace inference;

@@ -26,7 +26,7 @@ GenerateRequest RequestFor(const Session& session, const RequestObject& from) {
   } else if (const auto* ids = std::get_if<std::vector<int32_t>>(&from.prompt)) {
     request.prompt = *ids;
   } else if (const auto* chat = std::get_if<Conversation>(&from.prompt)) {
-    request.prompt = tokenizer.Encode(chat->Render(true), kRenderedChat);
+    request.prompt = tokenizer.Encode(chat->Render({.add_generation_prompt = true}), kRenderedChat);
     request.whole_context = true;
   } else {
     Fail(Status::kState, "request: has no prompt; set text, tokens or a chat");

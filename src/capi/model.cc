@@ -11,7 +11,7 @@ namespace {
 LoadOptions OptionsFrom(const inf_config* config) {
   LoadOptions options;
   if (config == nullptr) return options;
-  options.allow_symlinks = FlagOption(config, "allow_symlinks");
+  options.text = TextOptionsFrom(config);
   options.validate_weights = FlagOption(config, "validate_weights");
   const Hold held = Acquire(config, "config");
   const auto& values = held->values;
@@ -23,21 +23,6 @@ LoadOptions OptionsFrom(const inf_config* config) {
   set("n_ctx", options.context_length);
   set("prefill_chunk", options.prefill_chunk);
   return options;
-}
-
-void ReportProgress(inf_event_fn fn, void* user, uint64_t done, uint64_t total) {
-  constexpr std::string_view kText = "loading weights";
-  inf_event event = {};
-  event.struct_size = sizeof(event);
-  event.kind = INF_EVENT_PROGRESS;
-  event.token = -1;
-  event.step = done;
-  event.total = total;
-  event.text = kText.data();
-  event.text_len = kText.size();
-  if (CallBack(fn, user, event) == Answer::kStop) {
-    Fail(Status::kCancelled, "model load: stopped by the progress callback");
-  }
 }
 
 uint64_t KvBytesPerToken(const CausalLm& network) {
@@ -98,7 +83,7 @@ inf_status inf_model_load(inf_runtime* runtime, const char* path, size_t path_le
     ModelLoadHooks hooks{.cancel = flag.get()};
     if (progress != nullptr) {
       hooks.progress = [=](uint64_t done, uint64_t total) {
-        ReportProgress(progress, user, done, total);
+        ReportProgress(progress, user, done, total, "loading weights");
       };
     }
     auto model = Model::Load(owner->runtime, where, options, hooks);

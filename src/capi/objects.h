@@ -12,7 +12,8 @@
 
 #include "capi/handle_table.h"
 #include "capi/options.h"
-#include "chat/chat_template.h"
+#include "chat/render_chat.h"
+#include "chat/template_set.h"
 #include "engine/discover.h"
 #include "engine/generator.h"
 #include "engine/model.h"
@@ -33,6 +34,7 @@ struct ConfigObject : ExclusiveObject {
 
 // Whether `config`, which may be null, sets the option `key` to 1. BUSY as Acquire.
 bool FlagOption(const inf_config* config, const char* key);
+TextOptions TextOptionsFrom(const inf_config* config);  // defaults where it is null; BUSY too
 
 struct RuntimeObject {
   std::shared_ptr<Runtime> runtime;
@@ -63,11 +65,11 @@ constexpr EncodeOptions kRenderedChat{.add_special = false, .parse_special = tru
 // What a rendering needs; a request copies it.
 struct Conversation {
   std::shared_ptr<const TextProcessor> text;
-  std::optional<ChatTemplate> chat_template;  // instead of the checkpoint's
+  TemplateChoice chosen;  // instead of what `text` chooses
   OrderedJson messages = OrderedJson::array();
   OrderedJson variables = OrderedJson::object();
 
-  std::string Render(bool add_generation_prompt) const;  // TEMPLATE; STATE without any template
+  std::string Render(const ChatRendering& rendering) const;  // also STATE without any template
 };
 
 struct ChatObject : ExclusiveObject {

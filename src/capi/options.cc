@@ -29,6 +29,8 @@ constexpr std::array kModelOptions = {
            "1: files of a model folder may be links to anywhere (Hugging Face hub cache)"},
     Option{INF_SCOPE_MODEL, INF_OPTION_INT, "validate_weights", 0, 1, "0",
            "1: read every value before loading; NUMERIC names the first that is not finite"},
+    Option{INF_SCOPE_MODEL, INF_OPTION_STRING, "chat_template", 0, 0, "",
+           "For all chats: Jinja, a style, or one of the checkpoint's names; empty: its default"},
 };
 
 constexpr const char* kTypeNames[] = {"an integer", "a float", "a string"};

@@ -11,10 +11,10 @@ inf_status inf_tokenizer_load(const char* path, size_t path_len, const inf_confi
                               inf_tokenizer** out, inf_error* err) {
   return Guard(err, [&] {
     const std::string where = PathArg(path, path_len);
-    const bool allow_symlinks = FlagOption(config, "allow_symlinks");
+    const TextOptions options = TextOptionsFrom(config);
     RequireOut(out, "out");
-    *out = NewHandle<inf_tokenizer>(std::make_shared<TokenizerObject>(
-        TokenizerObject{LoadTextProcessor(where, allow_symlinks)}));
+    *out = NewHandle<inf_tokenizer>(
+        std::make_shared<TokenizerObject>(TokenizerObject{LoadTextProcessor(where, options)}));
   });
 }
 

@@ -1,20 +1,29 @@
-// Where checkpoints keep their chat templates.
+// Where checkpoints keep their chat templates, and the tokens that templates name.
 #pragma once
 
-#include <optional>
-#include <string>
-
-#include "chat/chat_template.h"
+#include "chat/template_set.h"
 #include "formats/gguf.h"
+#include "formats/json.h"
+#include "tokenizer/tokenizer.h"
+#include "util/file.h"
 
 namespace inference {
 
-// chat_template.jinja of a Hugging Face folder, else chat_template of its tokenizer_config.json: a
-// string, or a list of {name, template} of which "default" and "tool_use" are taken. Nothing where
-// there is none. Fails with FORMAT or TEMPLATE.
-std::optional<ChatTemplate> LoadChatTemplateFolder(const std::string& folder);
+// As transformers looks for them: chat_template.jinja (the default one) and
+// additional_chat_templates/NAME.jinja; where there is neither, chat_template of
+// tokenizer_config.json, a string or a list of {name, template}; and where there is none,
+// chat_template.json. Fails with FORMAT, LIMIT, PATH or IO; never for a template's own text.
+TemplateSet LoadChatTemplatesFolder(const Folder& folder);
 
-// tokenizer.chat_template, with tokenizer.chat_template.tool_use where that is there too.
-std::optional<ChatTemplate> LoadChatTemplateGguf(const GgufMetadata& metadata);
+// tokenizer.chat_template (the default one) and tokenizer.chat_template.NAME.
+TemplateSet LoadChatTemplatesGguf(const GgufMetadata& metadata);
+
+// The variables bos_token, pad_token, image_token, ... of a folder's templates: each key of
+// tokenizer_config.json that ends in _token, a text or {"content": text}, and the entries of its
+// extra_special_tokens; special_tokens_map.json adds what is not there. An object.
+OrderedJson LoadSpecialTokensFolder(const Folder& folder);
+
+// The same of a GGUF file: unk_token, pad_token, sep_token, cls_token and mask_token by their ids.
+OrderedJson LoadSpecialTokensGguf(const GgufMetadata& metadata, const Tokenizer& tokenizer);
 
 }  // namespace inference

@@ -29,11 +29,6 @@ constexpr size_t kMaxTemplateBytes = 1 << 20;
   Fail(Status::kTemplate, "{}:{}:{}: {}", name, line, 1 + jinja::CountChars(on_line), message);
 }
 
-bool HasTools(const OrderedJson& variables) {
-  const auto tools = variables.find("tools");
-  return tools != variables.end() && !tools->is_null();
-}
-
 }  // namespace
 
 ChatTemplate ChatTemplate::Parse(std::string_view source, std::string name) {
@@ -50,15 +45,8 @@ ChatTemplate ChatTemplate::Parse(std::string_view source, std::string name) {
   return ChatTemplate(std::move(program), std::move(name));
 }
 
-ChatTemplate ChatTemplate::WithToolUse(ChatTemplate tool_use) const {
-  ChatTemplate both = *this;
-  both.tool_use_ = std::make_shared<const ChatTemplate>(std::move(tool_use));
-  return both;
-}
-
 std::string ChatTemplate::Render(const OrderedJson& variables) const {
   Require(variables.is_object(), Status::kArg, "{}: variables: not an object", name_);
-  if (tool_use_ != nullptr && HasTools(variables)) return tool_use_->Render(variables);
   jinja::Runtime runtime;
   jinja::Scope* globals = runtime.NewScope(nullptr);
   jinja::Evaluator evaluator(runtime, globals);

@@ -21,9 +21,6 @@ class ChatTemplate {
   // ...".
   static ChatTemplate Parse(std::string_view source, std::string name);
 
-  // The same template, with another one for conversations that have tools.
-  ChatTemplate WithToolUse(ChatTemplate tool_use) const;
-
   // `variables` is an object: messages, tools, add_generation_prompt, bos_token, eos_token and any
   // extras. As in Hugging Face, `tools` and `documents` are none and `add_generation_prompt` is
   // false where they are absent; leave out a token that the tokenizer does not have. Fails with
@@ -36,7 +33,6 @@ class ChatTemplate {
       : program_(std::move(program)), name_(std::move(name)) {}
 
   std::shared_ptr<const jinja::Program> program_;
-  std::shared_ptr<const ChatTemplate> tool_use_;  // null: the same
   std::string name_;
 };
 

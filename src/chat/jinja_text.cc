@@ -249,6 +249,7 @@ bool IsUpperText(std::string_view text) {
 size_t FindText(std::string_view text, std::string_view needle, size_t from) {
   if (from > text.size()) return std::string_view::npos;
   if (needle.empty()) return from;
+  if (needle.size() > text.size() - from) return std::string_view::npos;  // and text may be null
   // memmem is two-way search; string_view::find takes n*m steps on input made for it.
   const void* hit = memmem(text.data() + from, text.size() - from, needle.data(), needle.size());
   if (hit == nullptr) return std::string_view::npos;

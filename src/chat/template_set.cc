@@ -1,5 +1,8 @@
 #include "chat/template_set.h"
 
+#include <optional>
+
+#include "chat/messages.h"
 #include "util/error.h"
 
 namespace inference {
@@ -38,6 +41,20 @@ const ChatTemplate& TemplateSet::Select(std::string_view name, bool has_tools) c
     Fail(Status::kTemplate, "{}", *why);
   }
   return std::get<ChatTemplate>(found->second);
+}
+
+TemplateChoice ChooseTemplate(const TemplateSet& set, std::string_view text) {
+  Require(!text.empty(), Status::kArg, "chat_template: is empty, wanted a template or a name");
+  if (set.Has(text)) return {.name = std::string(text), .other = nullptr};
+  const std::optional<std::string> style = BuiltinTemplate(text);
+  // Text without a tag would be printed for every conversation: a mistyped name, not a template.
+  const bool word = text.find_first_of("{ \t\n\r") == text.npos;
+  Require(style || !word, Status::kArg,
+          "chat_template: no style or template is called {}; styles: {}; the checkpoint's: {}",
+          Quote(text), BuiltinNames(), set.empty() ? "none" : set.Names());
+  return {.name = {},
+          .other = std::make_shared<const ChatTemplate>(
+              ChatTemplate::Parse(style ? std::string_view(*style) : text, "chat_template"))};
 }
 
 }  // namespace inference

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -30,5 +31,18 @@ class TemplateSet {
   using Parsed = std::variant<ChatTemplate, std::string>;  // or why it cannot be used
   std::map<std::string, Parsed, std::less<>> templates_;
 };
+
+// What a caller wants instead of the default choice; as it is, nothing.
+struct TemplateChoice {
+  std::string name;                           // one of the checkpoint's
+  std::shared_ptr<const ChatTemplate> other;  // not the checkpoint's
+
+  bool empty() const { return name.empty() && other == nullptr; }
+};
+
+// `text` is the name of one of the checkpoint's templates, else of a built-in style, else Jinja.
+// Fails with ARG where it is empty or a word that names neither, TEMPLATE where it cannot be
+// parsed.
+TemplateChoice ChooseTemplate(const TemplateSet& set, std::string_view text);
 
 }  // namespace inference

@@ -11,47 +11,44 @@ namespace inference {
 
 namespace {
 
-std::shared_ptr<const TextProcessor> ReadTextProcessor(const Folder& folder,
+// `path` is a folder where `gguf` is null.
+std::shared_ptr<const TextProcessor> ReadTextProcessor(const std::string& path,
+                                                       const TextOptions& options,
                                                        const GgufMetadata* gguf) {
   auto text = std::make_shared<TextProcessor>();
+  const Folder folder(path, options.allow_symlinks);
   text->tokenizer = gguf ? LoadTokenizerGguf(*gguf) : LoadTokenizerFolder(folder);
-  try {
-    text->chat_template = gguf ? LoadChatTemplateGguf(*gguf) : LoadChatTemplateFolder(folder);
-  } catch (const Error& error) {
-    if (error.status() != Status::kTemplate) throw;
-    text->template_error = error.what();
+  text->templates = gguf ? LoadChatTemplatesGguf(*gguf) : LoadChatTemplatesFolder(folder);
+  OrderedJson& tokens = text->special_tokens =
+      gguf ? LoadSpecialTokensGguf(*gguf, *text->tokenizer) : LoadSpecialTokensFolder(folder);
+  if (text->tokenizer->bos()) tokens["bos_token"] = text->tokenizer->bos_text();
+  if (text->tokenizer->eos()) tokens["eos_token"] = text->tokenizer->eos_text();
+  if (!options.chat_template.empty()) {
+    text->chosen = ChooseTemplate(text->templates, options.chat_template);
   }
   return text;
 }
 
 }  // namespace
 
-const ChatTemplate& TextProcessor::GetTemplate() const {
-  Require(template_error.empty(), Status::kTemplate, "{}", template_error);
-  Require(chat_template.has_value(), Status::kState,
-          "chat: the checkpoint has no chat template, and none was set");
-  return *chat_template;
-}
-
 std::shared_ptr<const TextProcessor> LoadTextProcessor(const std::string& path,
-                                                       bool allow_symlinks) {
-  const Folder folder(path, allow_symlinks);
-  if (IsDirectory(path)) return ReadTextProcessor(folder, nullptr);
+                                                       const TextOptions& options) {
+  if (IsDirectory(path)) return ReadTextProcessor(path, options, nullptr);
   const Gguf gguf = OpenGgufFile(path);
   GgufPartNames(gguf.metadata);  // only the first part has a tokenizer
-  return ReadTextProcessor(folder, &gguf.metadata);
+  return ReadTextProcessor(path, options, &gguf.metadata);
 }
 
 std::shared_ptr<Model> Model::Load(std::shared_ptr<Runtime> runtime, const std::string& path,
                                    const LoadOptions& options, const ModelLoadHooks& hooks) {
   ThrowIfCancelled(hooks.cancel, "model load");
-  const Checkpoint checkpoint = OpenCheckpoint(path, options.allow_symlinks);
+  const Checkpoint checkpoint = OpenCheckpoint(path, options.text.allow_symlinks);
   if (options.validate_weights) CheckFinite(checkpoint.tensors, hooks.cancel);
   const bool is_gguf = checkpoint.format == CheckpointFormat::kGguf;
   // Beside the weights: a vocabulary of 262,144 tokens takes as long as they do. Where both fail,
   // the weights' error is the one that is told.
   std::future<std::shared_ptr<const TextProcessor>> text =
-      std::async(std::launch::async, ReadTextProcessor, Folder(path, options.allow_symlinks),
+      std::async(std::launch::async, ReadTextProcessor, path, options.text,
                  is_gguf ? &checkpoint.metadata : nullptr);
   std::shared_ptr<Model> model(new Model);
   model->device_index_ = runtime->FindDevice(options.device);

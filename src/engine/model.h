@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "chat/chat_template.h"
+#include "chat/template_set.h"
 #include "engine/runtime.h"
 #include "models/checkpoint.h"
 #include "nn/causal_lm.h"
@@ -13,24 +13,26 @@
 
 namespace inference {
 
-// Tokenizer and chat template of a GGUF file or a folder; needs no device and reads no weights. A
-// template that cannot be parsed is no reason to refuse the rest: it fails where it is used.
+// Tokenizer and chat templates of a GGUF file or a folder; needs no device and reads no weights.
 struct TextProcessor {
   std::shared_ptr<const Tokenizer> tokenizer;
-  std::optional<ChatTemplate> chat_template;
-  std::string template_error;  // why a template that is there cannot be used
-
-  const ChatTemplate& GetTemplate() const;  // STATE where there is none, TEMPLATE
+  TemplateSet templates;                               // the checkpoint's
+  TemplateChoice chosen;                               // for all chats, by the option
+  OrderedJson special_tokens = OrderedJson::object();  // variables of every template
 };
-// `allow_symlinks`: see Folder.
+
+struct TextOptions {
+  bool allow_symlinks = false;  // see Folder
+  std::string chat_template;    // see ChooseTemplate; "" = the checkpoint's
+};
 std::shared_ptr<const TextProcessor> LoadTextProcessor(const std::string& path,
-                                                       bool allow_symlinks = false);
+                                                       const TextOptions& options = {});
 
 struct LoadOptions {
-  std::string device;             // index, name part or type; "" = default
-  int64_t context_length = 0;     // 0 = what the model was made for
-  int64_t prefill_chunk = 256;    // tokens a step: the bound on how late a cancel is seen
-  bool allow_symlinks = false;    // see Folder
+  std::string device;           // index, name part or type; "" = default
+  int64_t context_length = 0;   // 0 = what the model was made for
+  int64_t prefill_chunk = 256;  // tokens a step: the bound on how late a cancel is seen
+  TextOptions text;
   bool validate_weights = false;  // look at every value: NUMERIC for one that is not finite
 };
 

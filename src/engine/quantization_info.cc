@@ -4,6 +4,8 @@
 #include <cctype>
 #include <map>
 
+#include "util/error.h"
+
 namespace inference {
 
 namespace {
@@ -25,12 +27,20 @@ std::string PlainTypeName(const std::string& torch_dtype) {
 
 }  // namespace
 
-QuantizationInfo QuantizationOf(DType dtype) {
-  const std::string name(InfoOf(dtype).name);
-  switch (dtype) {
+QuantizationInfo QuantizationOf(const WeightFormat& format) {
+  const std::string name = NameOf(format);
+  if (format.is_affine()) return {name, format.bits, format.group};
+  switch (format.dtype) {
+    case DType::kQ2_K:
+      return {name, 2, 16};
+    case DType::kQ3_K:
+      return {name, 3, 16};
     case DType::kQ4_0:
     case DType::kQ4_1:
     case DType::kQ4_K:
+    case DType::kIQ4_NL:
+    case DType::kIQ4_XS:
+    case DType::kMXFP4:
       return {name, 4, 32};
     case DType::kQ5_0:
     case DType::kQ5_1:
@@ -50,7 +60,7 @@ QuantizationInfo QuantizationOf(const TensorSet& tensors) {
   for (const TensorEntry& entry : tensors.entries()) bytes[entry.dtype] += entry.bytes;
   const auto most = std::ranges::max_element(
       bytes, {}, [](const std::pair<const DType, uint64_t>& type) { return type.second; });
-  return most == bytes.end() ? QuantizationInfo{} : QuantizationOf(most->first);
+  return most == bytes.end() ? QuantizationInfo{} : QuantizationOf(WeightFormat(most->first));
 }
 
 QuantizationInfo QuantizationOf(const JsonFields& config) {

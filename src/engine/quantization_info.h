@@ -6,16 +6,17 @@
 
 #include "formats/json.h"
 #include "formats/tensor_set.h"
+#include "tensor/weight_format.h"
 
 namespace inference {
 
 struct QuantizationInfo {
-  std::string name;    // "Q4_K", "BF16", "4-bit affine"; "" where it is not told
+  std::string name;    // "Q4_K", "BF16", "4-bit affine, ..."; "" where it is not told
   uint32_t bits = 0;   // 0 = not quantised, or not told
   uint32_t group = 0;  // weights a scale
 };
 
-QuantizationInfo QuantizationOf(DType dtype);
+QuantizationInfo QuantizationOf(const WeightFormat& format);
 
 // The type of most of the bytes; nothing is read.
 QuantizationInfo QuantizationOf(const TensorSet& tensors);

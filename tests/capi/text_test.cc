@@ -1,7 +1,9 @@
 // Tokenizer, streaming detokeniser and chat.
+#include <filesystem>
 #include <fstream>
 
 #include "capi/api.h"
+#include "support/temp_dir.h"
 
 namespace inference::capi_test {
 namespace {
@@ -27,7 +29,8 @@ TEST(Tokenize, GoldenPrompts) {
 
 TEST(Tokenize, FromAFolderWithoutADevice) {
   Tokenizer tokenizer;
-  ASSERT_OK(inf_tokenizer_load(kTinyModel.data(), kTinyModel.size(), tokenizer.out(), &err));
+  ASSERT_OK(
+      inf_tokenizer_load(kTinyModel.data(), kTinyModel.size(), nullptr, tokenizer.out(), &err));
   EXPECT_EQ(inf_vocab_size(tokenizer.get()), inf_vocab_size(SharedTokenizer()));
   EXPECT_EQ(inf_special_token(tokenizer.get(), INF_SPECIAL_BOS), 480);
   EXPECT_EQ(inf_special_token(tokenizer.get(), INF_SPECIAL_EOS), 484);
@@ -36,7 +39,8 @@ TEST(Tokenize, FromAFolderWithoutADevice) {
   EXPECT_EQ(inf_token_is_end(tokenizer.get(), 0), 0);
   EXPECT_EQ(inf_token_is_end(tokenizer.get(), -1), 0);
   Tokenizer missing;
-  EXPECT_FAILS(INF_E_NOT_FOUND, "/no/such", inf_tokenizer_load("/no/such", 8, missing.out(), &err));
+  EXPECT_FAILS(INF_E_NOT_FOUND, "/no/such",
+               inf_tokenizer_load("/no/such", 8, nullptr, missing.out(), &err));
 }
 
 TEST(Tokenize, SpecialTokensInTheText) {
@@ -150,10 +154,157 @@ TEST(ChatTest, TemplatesAndVariables) {
   EXPECT_EQ(Render(chat.get(), INF_ADD_GENERATION_PROMPT), "<|begin_of_text|>Oh. HiTrue");
   EXPECT_FAILS(INF_E_ARG, "variables: is array",
                inf_chat_set_variables_json(chat.get(), "[]", 2, &err));
-  for (const char* style : {"gemma", "chatml", "llama3", "plain"}) {
-    ASSERT_OK(inf_chat_set_template(chat.get(), style, std::strlen(style), &err));
-    EXPECT_THAT(Render(chat.get()), testing::HasSubstr("Hi"));
+  ASSERT_OK(inf_chat_set_template(chat.get(), nullptr, 0, &err));
+  EXPECT_THAT(Render(chat.get()), testing::HasSubstr("user<|end_header_id|>"));
+}
+
+TEST(ChatTest, Styles) {
+  const Chat chat = NewChat();
+  ASSERT_OK(inf_chat_add(chat.get(), "system", 6, "S", 1, &err));
+  ASSERT_OK(inf_chat_add(chat.get(), "user", 4, "U", 1, &err));
+  const auto render = [&](const char* style) {
+    EXPECT_OK(inf_chat_set_template(chat.get(), style, std::strlen(style), &err));
+    return Render(chat.get(), INF_ADD_GENERATION_PROMPT);
+  };
+  const std::string bos = "<|begin_of_text|>", start = "<start_of_turn>", end = "<end_of_turn>\n";
+  EXPECT_EQ(render("gemma"),
+            bos + start + "user\nS" + end + start + "user\nU" + end + start + "model\n");
+  EXPECT_EQ(render("gemma-system"),
+            bos + start + "user\n[System: S]" + end + start + "user\nU" + end + start + "model\n");
+  EXPECT_EQ(
+      render("chatml"),
+      "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nU<|im_end|>\n<|im_start|>assistant\n");
+  EXPECT_EQ(
+      render("llama3"),
+      bos +
+          "<|start_header_id|>system<|end_header_id|>\n\nS<|eot_id|><|start_header_id|>user"
+          "<|end_header_id|>\n\nU<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n");
+  EXPECT_EQ(render("plain"), "S\nU");
+  EXPECT_FAILS(INF_E_ARG, "no style or template is called 'chatlm'",
+               inf_chat_set_template(chat.get(), "chatlm", 6, &err));
+  EXPECT_EQ(Render(chat.get()), "S\nU");
+}
+
+// A folder with several templates and special tokens, and no weights.
+class NamedTemplates : public testing::Test {
+ protected:
+  NamedTemplates() {
+    std::filesystem::copy(kTinyModel + "/tokenizer.json", folder_.path() + "/tokenizer.json");
+    folder_.Write("tokenizer_config.json",
+                  R"({"bos_token": {"content": "<|begin_of_text|>"}, "pad_token": "<|eot_id|>",
+                      "image_token": "<img>",
+                      "chat_template": [
+                        {"name": "default", "template": "D{{ bos_token }}{{ x }}"},
+                        {"name": "tool_use", "template": "T{{ tools | length }}"},
+                        {"name": "rag", "template": "R{{ pad_token }}{{ image_token }}"}]})");
   }
+
+  Chat Open(const std::string& option) {
+    Config config;
+    EXPECT_OK(inf_config_new(config.out(), &err));
+    EXPECT_OK(
+        inf_config_set_str(config.get(), "chat_template", 13, option.data(), option.size(), &err));
+    Tokenizer tokenizer;
+    EXPECT_OK(inf_tokenizer_load(folder_.path().data(), folder_.path().size(), config.get(),
+                                 tokenizer.out(), &err));
+    Chat chat;
+    EXPECT_OK(inf_chat_new(tokenizer.get(), chat.out(), &err));
+    return chat;
+  }
+
+  void Choose(const Chat& chat, std::string_view name) {
+    EXPECT_OK(inf_chat_set_template(chat.get(), name.data(), name.size(), &err));
+  }
+
+  void SetVariables(const Chat& chat, std::string_view text) {
+    EXPECT_OK(inf_chat_set_variables_json(chat.get(), text.data(), text.size(), &err));
+  }
+
+  const TempDir folder_;
+};
+
+TEST_F(NamedTemplates, ToolsChooseOne) {
+  const Chat chat = Open("");
+  EXPECT_EQ(Render(chat.get()), "D<|begin_of_text|>");
+  SetVariables(chat, R"({"tools": [{}, {}], "x": 1})");
+  EXPECT_EQ(Render(chat.get()), "T2");
+  SetVariables(chat, R"({"tools": null, "x": 1})");
+  EXPECT_EQ(Render(chat.get()), "D<|begin_of_text|>1");
+  SetVariables(chat, R"({"bos_token": "<mine>"})");
+  EXPECT_EQ(Render(chat.get()), "D<mine>");
+}
+
+TEST_F(NamedTemplates, ByNameForOneChat) {
+  const Chat chat = Open("");
+  Choose(chat, "rag");
+  EXPECT_EQ(Render(chat.get()), "R<|eot_id|><img>");
+  Choose(chat, "{{ 'own' }}");
+  EXPECT_EQ(Render(chat.get()), "own");
+  Choose(chat, "");
+  EXPECT_EQ(Render(chat.get()), "D<|begin_of_text|>");
+}
+
+TEST_F(NamedTemplates, ByOptionForAllChats) {
+  EXPECT_EQ(Render(Open("rag").get()), "R<|eot_id|><img>");
+  EXPECT_EQ(Render(Open("chatml").get(), INF_ADD_GENERATION_PROMPT), "<|im_start|>assistant\n");
+  const Chat chat = Open("{{ 'own' }}{{ bos_token }}");
+  EXPECT_EQ(Render(chat.get()), "own<|begin_of_text|>");
+  Choose(chat, "tool_use");
+  EXPECT_EQ(Render(chat.get()), "T0");
+  Choose(chat, "");
+  EXPECT_EQ(Render(chat.get()), "own<|begin_of_text|>");
+
+  Config config;
+  ASSERT_OK(inf_config_new(config.out(), &err));
+  for (const auto& [text, status] :
+       {std::pair("{% if %}", INF_E_TEMPLATE), std::pair("nope", INF_E_ARG)}) {
+    ASSERT_OK(inf_config_set_str(config.get(), "chat_template", 13, text, std::strlen(text), &err));
+    Tokenizer tokenizer;
+    EXPECT_FAILS(status, "chat_template:",
+                 inf_tokenizer_load(folder_.path().data(), folder_.path().size(), config.get(),
+                                    tokenizer.out(), &err));
+    EXPECT_EQ(tokenizer.get(), nullptr);
+  }
+}
+
+TEST_F(NamedTemplates, OfALoadedModel) {
+  Config config;
+  ASSERT_OK(inf_config_new(config.out(), &err));
+  ASSERT_OK(inf_config_set_str(config.get(), "chat_template", 13, "plain", 5, &err));
+  Model model;
+  ASSERT_OK(inf_model_load(SharedRuntime(), kTinyModel.data(), kTinyModel.size(), config.get(),
+                           nullptr, nullptr, nullptr, model.out(), &err));
+  Tokenizer tokenizer;
+  ASSERT_OK(inf_model_tokenizer(model.get(), tokenizer.out(), &err));
+  Chat chat;
+  ASSERT_OK(inf_chat_new(tokenizer.get(), chat.out(), &err));
+  ASSERT_OK(inf_chat_add(chat.get(), "user", 4, "Hi", 2, &err));
+  EXPECT_EQ(Render(chat.get()), "Hi");
+}
+
+TEST(ChatTest, ContinuesTheLastMessage) {
+  const Chat chat = NewChat();
+  ASSERT_OK(inf_chat_set_template(chat.get(), "chatml", 6, &err));
+  Text text;
+  EXPECT_FAILS(INF_E_ARG, "continue_final_message: there is no message",
+               inf_chat_render(chat.get(), INF_CONTINUE_FINAL_MESSAGE, &text, nullptr, &err));
+  ASSERT_OK(inf_chat_add(chat.get(), "assistant", 9, "To be", 5, &err));
+  EXPECT_EQ(Render(chat.get(), INF_CONTINUE_FINAL_MESSAGE), "<|im_start|>assistant\nTo be");
+  EXPECT_FAILS(INF_E_ARG, "excludes add_generation_prompt",
+               inf_chat_render(chat.get(), INF_CONTINUE_FINAL_MESSAGE | INF_ADD_GENERATION_PROMPT,
+                               &text, nullptr, &err));
+  EXPECT_FAILS(INF_E_ARG, "flags", inf_chat_render(chat.get(), 4, &text, nullptr, &err));
+}
+
+// Null fields are left out, and reasoning has each of its names, as transformers does it.
+TEST(ChatTest, MessagesAreSeenAsInTransformers) {
+  const Chat chat = NewChat();
+  const std::string source = "{{ messages | tojson }}";
+  ASSERT_OK(inf_chat_set_template(chat.get(), source.data(), source.size(), &err));
+  const std::string message = R"({"role": "assistant", "content": null, "reasoning": "r"})";
+  ASSERT_OK(inf_chat_add_json(chat.get(), message.data(), message.size(), &err));
+  EXPECT_EQ(Render(chat.get()), R"([{"thinking": "r", "role": "assistant", "reasoning": "r", )"
+                                R"("reasoning_content": "r"}])");
 }
 
 TEST(ChatTest, TemplateErrors) {
@@ -162,7 +313,6 @@ TEST(ChatTest, TemplateErrors) {
     return inf_chat_set_template(chat.get(), text.data(), text.size(), err);
   };
   EXPECT_FAILS(INF_E_TEMPLATE, "chat_template:2:", set("\n{% if %}", &err));
-  EXPECT_FAILS(INF_E_ARG, "text: is empty", set("", &err));
   ASSERT_OK(set("{{ raise_exception('roles must alternate') }}", &err));
   Text text;
   EXPECT_FAILS(INF_E_TEMPLATE, "roles must alternate",

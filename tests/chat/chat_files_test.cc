@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <optional>
+#include <filesystem>
 #include <string>
 
 #include "support/expect_error.h"
@@ -11,70 +11,170 @@
 namespace inference {
 namespace {
 
-std::string RenderFolder(const TempDir& folder, bool tools = false) {
-  OrderedJson variables = OrderedJson::object();
-  if (tools) variables["tools"] = OrderedJson::array();
-  const std::optional<ChatTemplate> found = LoadChatTemplateFolder(folder.path());
-  return found ? found->Render(variables) : "none";
+std::string Rendered(const TemplateSet& set, std::string_view name = "", bool tools = false) {
+  return set.Select(name, tools).Render(OrderedJson::object());
 }
 
-TEST(LoadChatTemplateFolder, Nothing) {
+std::string RenderFolder(const TempDir& folder, std::string_view name = "") {
+  const TemplateSet set = LoadChatTemplatesFolder(folder.path());
+  return set.empty() ? "none" : Rendered(set, name);
+}
+
+void MakeFolder(const TempDir& folder, const std::string& name) {
+  ASSERT_TRUE(std::filesystem::create_directory(folder.path() + "/" + name));
+}
+
+TEST(LoadChatTemplatesFolder, Nothing) {
   const TempDir folder;
   EXPECT_EQ(RenderFolder(folder), "none");
   folder.Write("tokenizer_config.json", R"({"bos_token": "x", "chat_template": null})");
   EXPECT_EQ(RenderFolder(folder), "none");
+  MakeFolder(folder, "additional_chat_templates");
+  folder.Write("additional_chat_templates/readme.txt", "no template");
+  EXPECT_EQ(RenderFolder(folder), "none");
 }
 
-TEST(LoadChatTemplateFolder, TheJinjaFileComesFirst) {
+TEST(LoadChatTemplatesFolder, Precedence) {
   const TempDir folder;
-  folder.Write("tokenizer_config.json", R"({"chat_template": "config {{ 1 }}"})");
-  EXPECT_EQ(RenderFolder(folder), "config 1");
-  folder.Write("chat_template.jinja", "jinja {{ 2 }}\n");
-  EXPECT_EQ(RenderFolder(folder), "jinja 2");
+  folder.Write("chat_template.json", R"({"chat_template": "json {{ 1 }}"})");
+  EXPECT_EQ(RenderFolder(folder), "json 1");
+  folder.Write("tokenizer_config.json", R"({"chat_template": "config {{ 2 }}"})");
+  EXPECT_EQ(RenderFolder(folder), "config 2");
+  folder.Write("chat_template.jinja", "jinja {{ 3 }}\n");
+  EXPECT_EQ(RenderFolder(folder), "jinja 3");
+  MakeFolder(folder, "additional_chat_templates");
+  folder.Write("additional_chat_templates/tool_use.jinja", "tools {{ 4 }}\n\n");
+  folder.Write("additional_chat_templates/rag.jinja", "rag {{ 5 }}");
+  EXPECT_EQ(RenderFolder(folder), "jinja 3");
+  EXPECT_EQ(RenderFolder(folder, "rag"), "rag 5");
+  EXPECT_EQ(Rendered(LoadChatTemplatesFolder(folder.path()), "", /*tools=*/true), "tools 4\n");
 }
 
-TEST(LoadChatTemplateFolder, AListOfTemplates) {
+// As in transformers, the files stand for all that tokenizer_config.json says.
+TEST(LoadChatTemplatesFolder, AdditionalFilesAlone) {
+  const TempDir folder;
+  folder.Write("tokenizer_config.json", R"({"chat_template": "config"})");
+  MakeFolder(folder, "additional_chat_templates");
+  folder.Write("additional_chat_templates/rag.jinja", "rag");
+  EXPECT_EQ(RenderFolder(folder, "rag"), "rag");
+  ExpectError(Status::kState, {"no default chat template, choose one of: rag"},
+              [&] { RenderFolder(folder); });
+}
+
+TEST(LoadChatTemplatesFolder, AListOfTemplates) {
   const TempDir folder;
   folder.Write("tokenizer_config.json",
                R"({"chat_template": [{"name": "default", "template": "d"},
                    {"name": "tool_use", "template": "t"}, {"name": "rag", "template": "r"}]})");
   EXPECT_EQ(RenderFolder(folder), "d");
-  EXPECT_EQ(RenderFolder(folder, /*tools=*/true), "t");
-  folder.Write("tokenizer_config.json", R"({"chat_template": [{"name": "rag", "template": "r"}]})");
+  EXPECT_EQ(RenderFolder(folder, "rag"), "r");
+  EXPECT_EQ(Rendered(LoadChatTemplatesFolder(folder.path()), "", /*tools=*/true), "t");
+  folder.Write("tokenizer_config.json", R"({"chat_template": []})");
   EXPECT_EQ(RenderFolder(folder), "none");
 }
 
-TEST(LoadChatTemplateFolder, Errors) {
+TEST(LoadChatTemplatesFolder, ATemplateThatCannotBeParsedFailsWhereItIsUsed) {
   const TempDir folder;
-  folder.Write("tokenizer_config.json", R"({"chat_template": 5})");
-  ExpectError(Status::kFormat,
-              {"tokenizer_config.json: chat_template: is number, wanted a string or an array"},
-              [&] { LoadChatTemplateFolder(folder.path()); });
-  folder.Write("tokenizer_config.json", R"({"chat_template": [{"name": "default"}]})");
-  ExpectError(Status::kFormat, {"chat_template[0]", "template"},
-              [&] { LoadChatTemplateFolder(folder.path()); });
   folder.Write("tokenizer_config.json", R"({"chat_template": "{{ x"})");
+  const TemplateSet set = LoadChatTemplatesFolder(folder.path());
   ExpectError(Status::kTemplate, {"tokenizer_config.json: chat_template:1:1: "},
-              [&] { LoadChatTemplateFolder(folder.path()); });
+              [&] { set.Select("", false); });
+  folder.Write("tokenizer_config.json",
+               R"({"chat_template": [{"name": "rag", "template": "{% if %}"},
+                   {"name": "default", "template": "d"}]})");
+  EXPECT_EQ(RenderFolder(folder), "d");
+  ExpectError(Status::kTemplate, {"chat_template[0]:1:7: "}, [&] { RenderFolder(folder, "rag"); });
   folder.Write("chat_template.jinja", "a\n{% if %}");
-  ExpectError(Status::kTemplate, {"chat_template.jinja:2:7: "},
-              [&] { LoadChatTemplateFolder(folder.path()); });
+  ExpectError(Status::kTemplate, {"chat_template.jinja:2:7: "}, [&] { RenderFolder(folder); });
+  folder.Write("chat_template.jinja", "a\xFFz");
+  ExpectError(Status::kTemplate, {"chat_template.jinja: template is not UTF-8"},
+              [&] { RenderFolder(folder); });
+  folder.Write("chat_template.jinja", std::string(2 << 20, 'a'));
+  ExpectError(Status::kTemplate, {"template has 2097152 bytes, wanted at most 1048576"},
+              [&] { RenderFolder(folder); });
 }
 
-TEST(LoadChatTemplateGguf, TakesItFromTheMetadata) {
+TEST(LoadChatTemplatesFolder, Errors) {
+  const TempDir folder;
+  const auto expect = [&](Status status, std::string_view part) {
+    ExpectError(status, {part}, [&] { LoadChatTemplatesFolder(folder.path()); });
+  };
+  folder.Write("tokenizer_config.json", R"({"chat_template": 5})");
+  expect(Status::kFormat,
+         "tokenizer_config.json: chat_template: is number, wanted a string or an array");
+  folder.Write("tokenizer_config.json", R"({"chat_template": [{"name": "default"}]})");
+  expect(Status::kFormat, "chat_template[0]: template");
+  folder.Write("tokenizer_config.json", R"({"chat_template": ["x"]})");
+  expect(Status::kFormat, "chat_template[0]");
+  folder.Write("tokenizer_config.json", R"({"chat_template": [{"template": "x", "name": 1}]})");
+  expect(Status::kFormat, "chat_template[0]: name");
+  OrderedJson many = OrderedJson::array();
+  for (int i = 0; i < 101; ++i) many.push_back({{"name", std::to_string(i)}, {"template", "x"}});
+  folder.Write("tokenizer_config.json", OrderedJson{{"chat_template", many}}.dump());
+  expect(Status::kLimit, "chat_template: has 101 templates, wanted at most 100");
+  folder.Write("tokenizer_config.json", "[1]");
+  expect(Status::kFormat, "tokenizer_config.json");
+  folder.Write("chat_template.jinja", std::string(5 << 20, 'a'));
+  expect(Status::kLimit, "chat_template.jinja");
+}
+
+TEST(LoadChatTemplatesFolder, LinksOutOfTheFolderAreRefused) {
+  const TempDir folder, elsewhere;
+  elsewhere.Write("t.jinja", "other");
+  std::filesystem::create_symlink(elsewhere.path() + "/t.jinja",
+                                  folder.path() + "/chat_template.jinja");
+  ExpectError(Status::kPath, {"chat_template.jinja"},
+              [&] { LoadChatTemplatesFolder(folder.path()); });
+  const auto followed = [&] { return LoadChatTemplatesFolder({folder.path(), true}); };
+  EXPECT_EQ(Rendered(followed()), "other");
+  std::filesystem::remove(folder.path() + "/chat_template.jinja");
+  std::filesystem::create_symlink(elsewhere.path(), folder.path() + "/additional_chat_templates");
+  ExpectError(Status::kPath, {"additional_chat_templates: is a symbolic link"},
+              [&] { LoadChatTemplatesFolder(folder.path()); });
+  EXPECT_EQ(Rendered(followed(), "t"), "other");
+}
+
+TEST(LoadSpecialTokensFolder, TextsAndObjects) {
+  const TempDir folder;
+  EXPECT_EQ(LoadSpecialTokensFolder(folder.path()).dump(), "{}");
+  folder.Write("special_tokens_map.json",
+               R"({"pad_token": "<p>", "unk_token": {"content": "<u>", "lstrip": false}})");
+  folder.Write("tokenizer_config.json",
+               R"({"bos_token": {"content": "<s>"}, "eos_token": null, "pad_token": "<pad>",
+                   "image_token": "<img>", "add_bos_token": true, "x_token": {"id": 1}, "other": "o",
+                   "extra_special_tokens": {"audio_token": "<a>", "boi": "<i>"}})");
+  EXPECT_EQ(LoadSpecialTokensFolder(folder.path()),
+            ParseOrderedJson(R"({"bos_token": "<s>", "audio_token": "<a>", "boi": "<i>",
+                                 "image_token": "<img>", "pad_token": "<pad>", "unk_token": "<u>"})",
+                             "wanted"));
+  folder.Write("tokenizer_config.json", R"({"extra_special_tokens": ["<a>"]})");
+  folder.Write("special_tokens_map.json", "{}");
+  EXPECT_EQ(LoadSpecialTokensFolder(folder.path()).dump(), "{}");
+}
+
+TEST(LoadChatTemplatesGguf, TakesThemFromTheMetadata) {
   GgufMetadata metadata("model.gguf");
-  EXPECT_FALSE(LoadChatTemplateGguf(metadata).has_value());
+  EXPECT_TRUE(LoadChatTemplatesGguf(metadata).empty());
+  metadata.Set("tokenizer.chat_templates", std::vector<std::string>{"rag", "tool_use"});
+  EXPECT_TRUE(LoadChatTemplatesGguf(metadata).empty());
   metadata.Set("tokenizer.chat_template", std::string("plain {{ bos_token }}"));
-  EXPECT_EQ(LoadChatTemplateGguf(metadata)->Render({{"bos_token", "<s>"}}), "plain <s>");
   metadata.Set("tokenizer.chat_template.tool_use", std::string("tools"));
-  EXPECT_EQ(LoadChatTemplateGguf(metadata)->Render({{"tools", OrderedJson::array()}}), "tools");
+  metadata.Set("tokenizer.chat_template.rag", std::string("rag"));
+  const TemplateSet set = LoadChatTemplatesGguf(metadata);
+  EXPECT_EQ(set.Names(), "default, rag, tool_use");
+  EXPECT_EQ(set.Select("", false).Render({{"bos_token", "<s>"}}), "plain <s>");
+  EXPECT_EQ(Rendered(set, "", /*tools=*/true), "tools");
 }
 
-TEST(LoadChatTemplateGguf, ErrorsNameFileAndKey) {
+TEST(LoadChatTemplatesGguf, ErrorsNameFileAndKey) {
   GgufMetadata metadata("model.gguf");
   metadata.Set("tokenizer.chat_template", std::string("{% nope %}"));
+  const TemplateSet set = LoadChatTemplatesGguf(metadata);
   ExpectError(Status::kTemplate, {"model.gguf: tokenizer.chat_template:1:4: unknown tag 'nope'"},
-              [&] { LoadChatTemplateGguf(metadata); });
+              [&] { set.Select("", false); });
+  metadata.Set("tokenizer.chat_template.rag", int64_t{3});
+  ExpectError(Status::kFormat, {"model.gguf", "tokenizer.chat_template.rag"},
+              [&] { LoadChatTemplatesGguf(metadata); });
 }
 
 }  // namespace

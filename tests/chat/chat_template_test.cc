@@ -99,14 +99,6 @@ TEST(ChatTemplate, AbsentVariablesAreWhatTransformersPasses) {
               [] { Render("", OrderedJson::array()); });
 }
 
-TEST(ChatTemplate, ToolUseTakesOverWhereThereAreTools) {
-  const ChatTemplate both =
-      ChatTemplate::Parse("plain", "t").WithToolUse(ChatTemplate::Parse("tools", "t"));
-  EXPECT_EQ(both.Render(OrderedJson::object()), "plain");
-  EXPECT_EQ(both.Render({{"tools", nullptr}}), "plain");
-  EXPECT_EQ(both.Render({{"tools", OrderedJson::array()}}), "tools");
-}
-
 TEST(ChatTemplate, StrftimeNow) {
   const std::time_t now = std::time(nullptr);
   std::tm local{};

@@ -48,5 +48,34 @@ TEST(TemplateSet, Errors) {
               [&] { set.Select("", false); });
 }
 
+TEST(ChooseTemplate, NamesStylesAndJinja) {
+  TemplateSet set;
+  set.Add("default", "d", "t");
+  set.Add("gemma", "the checkpoint's own", "t");
+  EXPECT_TRUE(TemplateChoice().empty());
+  EXPECT_EQ(ChooseTemplate(set, "default").name, "default");
+  EXPECT_EQ(ChooseTemplate(set, "gemma").name, "gemma");
+  const OrderedJson one = {{"messages", {{{"role", "user"}, {"content", "Hi"}}}}};
+  for (const char* text : {"plain", "{{ messages[0].content }}"}) {
+    const TemplateChoice choice = ChooseTemplate(set, text);
+    EXPECT_FALSE(choice.empty());
+    ASSERT_NE(choice.other, nullptr);
+    EXPECT_EQ(choice.other->Render(one), "Hi");
+  }
+  EXPECT_EQ(ChooseTemplate(set, "no tag at all").other->Render(one), "no tag at all");
+}
+
+TEST(ChooseTemplate, Errors) {
+  TemplateSet set;
+  ExpectError(Status::kArg, {"chat_template: is empty"}, [&] { ChooseTemplate(set, ""); });
+  ExpectError(Status::kArg,
+              {"no style or template is called 'chatlm'; styles: gemma, gemma-system, chatml, "
+               "llama3, plain; the checkpoint's: none"},
+              [&] { ChooseTemplate(set, "chatlm"); });
+  set.Add("rag", "r", "t");
+  ExpectError(Status::kArg, {"the checkpoint's: rag"}, [&] { ChooseTemplate(set, "tool_use"); });
+  ExpectError(Status::kTemplate, {"chat_template:1:7: "}, [&] { ChooseTemplate(set, "{% if %}"); });
+}
+
 }  // namespace
 }  // namespace inference

@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
+#include "support/temp_dir.h"
 #include "tools/program.h"
 
 namespace inference::tools_test {
@@ -114,6 +117,59 @@ TEST(Render, OtherKeysAreVariablesOfTheTemplate) {
       {"render", "--tokenizer", TinyModel(), "--template", "{{ word }}{{ messages | length }}"},
       "{\"messages\": [], \"word\": \"\u00e9t\u00e9\"}\n");
   EXPECT_EQ(outcome.out, "{\"text\":\"\u00e9t\u00e90\"}\n");
+}
+
+TEST(Render, EachLineMayNameItsTemplate) {
+  const Json messages = {{{"role", "user"}, {"content", "Hi"}}};
+  const Outcome outcome = Inference(
+      {"render", "--tokenizer", TinyModel(), "--template", "plain"},
+      Lines({{{"messages", messages}},
+             {{"messages", messages}, {"chat_template", "{{ messages[0].content | upper }}"}},
+             {{"messages", messages}, {"chat_template", nullptr}},
+             {{"messages", messages}, {"chat_template", "chatlm"}},
+             {{"messages", messages}, {"chat_template", 5}}}));
+  const std::vector<Json> lines = outcome.lines();
+  ASSERT_EQ(lines.size(), 5u) << outcome.err;
+  EXPECT_EQ(lines[0]["text"], "Hi");
+  EXPECT_EQ(lines[1]["text"], "HI");
+  EXPECT_EQ(lines[2]["text"], "Hi");
+  EXPECT_THAT(lines[3]["error"].get<std::string>(), HasSubstr("is called 'chatlm'"));
+  EXPECT_EQ(lines[4]["error"], "chat_template: a string is wanted, found 5");
+}
+
+TEST(Render, ContinuesTheLastMessage) {
+  const Json messages = {{{"role", "assistant"}, {"content", "To be"}}};
+  const Json input = {{"messages", messages}, {"continue_final_message", true}};
+  Json both = input;
+  both["add_generation_prompt"] = true;
+  const Outcome outcome = Inference({"render", "--tokenizer", TinyModel(), "--template", "chatml"},
+                                    Lines({input, both}));
+  EXPECT_EQ(outcome.lines().at(0)["text"], "<|im_start|>assistant\nTo be");
+  EXPECT_THAT(outcome.lines().at(1)["error"].get<std::string>(),
+              HasSubstr("excludes add_generation_prompt"));
+}
+
+TEST(Render, ABlankLineHasItsLine) {
+  const Outcome outcome =
+      Inference({"render", "--tokenizer", TinyModel(), "--template", "plain"},
+                "\n{\"messages\": [{\"role\": \"user\", \"content\": \"a\\n\\n\\nb\\n\"}]}\n  \n");
+  const std::vector<Json> lines = outcome.lines();
+  ASSERT_EQ(lines.size(), 3u);
+  EXPECT_THAT(lines[0]["error"].get<std::string>(), HasSubstr("line 1: not valid JSON"));
+  EXPECT_EQ(lines[1]["text"], "a\n\n\nb\n");
+  EXPECT_THAT(lines[2]["error"].get<std::string>(), HasSubstr("line 3: not valid JSON"));
+}
+
+// Nothing but what the tokenizer and the template need.
+TEST(Render, AFolderOfTokenizerFilesIsEnough) {
+  const TempDir folder;
+  std::filesystem::copy(TinyModel() + "/tokenizer.json", folder.path() + "/tokenizer.json");
+  const std::string input = Lines({{{"messages", {{{"role", "user"}, {"content", "Hi"}}}}}});
+  const auto render = [&] { return Inference({"render", "--tokenizer", folder.path()}, input); };
+  EXPECT_THAT(render().lines().at(0)["error"].get<std::string>(),
+              HasSubstr("the checkpoint has no chat template"));
+  folder.Write("chat_template.jinja", "a\n\n{{ messages[0].content }}\n\n");
+  EXPECT_EQ(render().lines().at(0)["text"], "a\n\nHi\n");
 }
 
 TEST(Render, ErrorsAreLines) {
