@@ -37,7 +37,15 @@ void AddModelOptions(CLI::App& app, ModelOptions& options) {
   app.add_option("--n-ctx", options.n_ctx, "Longest session in tokens (default: the model's own)")
       ->check(AtLeast(0))
       ->type_name("N");
+  AddSymlinksFlag(app, options.allow_symlinks);
+  app.add_flag("--validate-weights", options.validate_weights,
+               "Refuse a checkpoint with a value that is not finite (reads it twice)");
   app.add_flag("--verbose", options.verbose, "Print the library's log on stderr");
+}
+
+void AddSymlinksFlag(CLI::App& app, bool& allow_symlinks) {
+  app.add_flag("--allow-symlinks", allow_symlinks,
+               "Files of a model folder may be links to anywhere (Hugging Face hub cache)");
 }
 
 void AddSamplingOptions(CLI::App& app, SamplingOptions& options) {
@@ -66,6 +74,7 @@ void AddTokenizerOptions(CLI::App& app, TokenizerOptions& options) {
   app.add_option("--tokenizer", options.tokenizer, "Folder with tokenizer.json, or a GGUF file")
       ->type_name("PATH")
       ->excludes(model);
+  AddSymlinksFlag(app, options.allow_symlinks);
 }
 
 void AddTemplateOption(CLI::App& app, std::string& chat_template) {

@@ -24,6 +24,7 @@ struct Command {
 };
 
 Command AddDevices(CLI::App& root);
+Command AddDiscover(CLI::App& root);
 Command AddInfo(CLI::App& root);
 Command AddGenerate(CLI::App& root);
 Command AddChat(CLI::App& root);
@@ -31,6 +32,7 @@ Command AddTokenize(CLI::App& root);
 Command AddRender(CLI::App& root);
 Command AddLogits(CLI::App& root);
 Command AddBench(CLI::App& root);
+Command AddQuantize(CLI::App& root);
 
 // Checks of numbers, with messages that say what is wanted.
 CLI::Validator Between(double low, double high);
@@ -40,9 +42,13 @@ struct ModelOptions {
   std::string path;
   std::string device;  // index, part of a name, or type; empty = the default device
   int64_t n_ctx = 0;   // tokens; 0 = what the model was made for
+  bool allow_symlinks = false;
+  bool validate_weights = false;
   bool verbose = false;
 };
 void AddModelOptions(CLI::App& app, ModelOptions& options);
+
+void AddSymlinksFlag(CLI::App& app, bool& allow_symlinks);
 
 struct SamplingOptions {
   int32_t max_tokens = 256;
@@ -59,6 +65,7 @@ void AddSamplingOptions(CLI::App& app, SamplingOptions& options);
 // --tokenizer or --model: a GGUF file, or a folder with tokenizer.json.
 struct TokenizerOptions {
   std::string tokenizer, model;
+  bool allow_symlinks = false;
 };
 void AddTokenizerOptions(CLI::App& app, TokenizerOptions& options);
 

@@ -55,11 +55,18 @@ Runtime NewRuntime(bool verbose) {
   return runtime;
 }
 
-Model LoadModelInto(const Runtime& runtime, const ModelOptions& options, inf_cancel* cancel) {
+Config NewConfig(bool allow_symlinks) {
   Config config;
   Call(inf_config_new, config.out());
+  if (allow_symlinks) Set(config, "allow_symlinks", int64_t{1});
+  return config;
+}
+
+Model LoadModelInto(const Runtime& runtime, const ModelOptions& options, inf_cancel* cancel) {
+  const Config config = NewConfig(options.allow_symlinks);
   if (!options.device.empty()) Set(config, "device", options.device);
   if (options.n_ctx > 0) Set(config, "n_ctx", options.n_ctx);
+  if (options.validate_weights) Set(config, "validate_weights", int64_t{1});
   Progress progress("loading");
   Model model;
   Call(inf_model_load, runtime.get(), options.path.data(), options.path.size(), config.get(),
@@ -77,8 +84,9 @@ LoadedModel LoadModel(const ModelOptions& options, inf_cancel* cancel) {
 Tokenizer LoadTokenizer(const TokenizerOptions& options) {
   const std::string& path = options.tokenizer.empty() ? options.model : options.tokenizer;
   if (path.empty()) throw UsageError("one of --tokenizer and --model is needed");
+  const Config config = NewConfig(options.allow_symlinks);
   Tokenizer tokenizer;
-  Call(inf_tokenizer_load, path.data(), path.size(), tokenizer.out());
+  Call(inf_tokenizer_load, path.data(), path.size(), config.get(), tokenizer.out());
   return tokenizer;
 }
 

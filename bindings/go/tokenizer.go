@@ -23,10 +23,21 @@ type Tokenizer struct{ *handle }
 // LoadTokenizer reads the tokenizer of a GGUF file, or of a folder with tokenizer.json. It needs no
 // device and reads no weights.
 func LoadTokenizer(path string) (*Tokenizer, error) {
+	return LoadTokenizerWith(path, nil)
+}
+
+// LoadTokenizerWith takes options by key: "allow_symlinks" 1 lets the files of a folder be links to
+// anywhere, as in the Hugging Face hub's cache.
+func LoadTokenizerWith(path string, options map[string]any) (*Tokenizer, error) {
+	config, err := newConfig(options)
+	if err != nil {
+		return nil, err
+	}
+	defer C.inf_config_free(config)
 	var out *C.inf_tokenizer
-	err := call(func(e *C.inf_error) C.inf_status {
+	err = call(func(e *C.inf_error) C.inf_status {
 		p, n := chars(path)
-		return C.inf_tokenizer_load(p, n, &out, e)
+		return C.inf_tokenizer_load(p, n, config, &out, e)
 	})
 	if err != nil {
 		return nil, err

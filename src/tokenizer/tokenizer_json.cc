@@ -24,13 +24,14 @@ const Json& FieldOf(const Json& root, const char* key) {
 
 class FolderLoader {
  public:
-  explicit FolderLoader(const std::string& folder)
+  explicit FolderLoader(const Folder& folder)
       : folder_(folder),
-        file_(folder + "/tokenizer.json"),
+        file_(folder.path + "/tokenizer.json"),
         parts_(std::make_unique<TokenizerParts>()) {}
 
   std::shared_ptr<const Tokenizer> Load() {
-    const std::string text = ReadTextFile(file_, kMaxTokenizerBytes);
+    const std::string text =
+        ReadTextFile(File::OpenIn(folder_, "tokenizer.json"), kMaxTokenizerBytes);
     TokenizerScan scan = ScanTokenizerJson(text, file_);
     const JsonFields root(scan.rest, file_);
     const std::optional<JsonFields> model = root.FindObject("model");
@@ -96,14 +97,13 @@ class FolderLoader {
   // The later file wins for bos and eos; every eos id ends a text.
   void ReadSmallFiles() {
     for (const char* name : {"special_tokens_map.json", "tokenizer_config.json"}) {
-      const std::string path = folder_ + "/" + name;
-      if (!FileExists(path)) continue;
-      const Json json = ReadJsonFile(path, kMaxConfigBytes);
-      const JsonFields fields(json, path);
+      if (!folder_.Has(name)) continue;
+      const Json json = ReadJsonFile(File::OpenIn(folder_, name), kMaxConfigBytes);
+      const JsonFields fields(json, folder_.path + "/" + name);
       ReadTokenField(fields, "bos_token", parts_->bos);
       ReadTokenField(fields, "eos_token", parts_->eos);
     }
-    ReadGenerationConfig(folder_ + "/generation_config.json");
+    ReadGenerationConfig();
   }
 
   // A token as its text or as {"content": text}.
@@ -117,11 +117,12 @@ class FolderLoader {
     if (!text.empty()) out = RequireToken(text, fields.name() + ": " + key);
   }
 
-  // eos_token_id is an id or a list of ids; ids past the vocabulary (padding
-  // rows) end nothing.
-  void ReadGenerationConfig(const std::string& path) {
-    if (!FileExists(path)) return;
-    const Json json = ReadJsonFile(path, kMaxConfigBytes);
+  // eos_token_id is an id or a list of ids; ids past the vocabulary (padding rows) end nothing.
+  void ReadGenerationConfig() {
+    constexpr const char* kName = "generation_config.json";
+    if (!folder_.Has(kName)) return;
+    const std::string path = folder_.path + "/" + kName;
+    const Json json = ReadJsonFile(File::OpenIn(folder_, kName), kMaxConfigBytes);
     const JsonFields fields(json, path);
     if (!fields.Has("eos_token_id")) return;
     const Json& value = json.at("eos_token_id");
@@ -136,14 +137,14 @@ class FolderLoader {
     }
   }
 
-  const std::string& folder_;
+  const Folder& folder_;
   std::string file_;
   std::unique_ptr<TokenizerParts> parts_;
 };
 
 }  // namespace
 
-std::shared_ptr<const Tokenizer> LoadTokenizerFolder(const std::string& folder) {
+std::shared_ptr<const Tokenizer> LoadTokenizerFolder(const Folder& folder) {
   return FolderLoader(folder).Load();
 }
 

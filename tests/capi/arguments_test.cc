@@ -65,7 +65,7 @@ TEST(Arguments, OutPointers) {
                inf_model_load(SharedRuntime(), kTinyModel.data(), kTinyModel.size(), nullptr,
                               nullptr, nullptr, nullptr, nullptr, &err));
   EXPECT_FAILS(INF_E_ARG, "out: is NULL",
-               inf_tokenizer_load(kTinyModel.data(), kTinyModel.size(), nullptr, &err));
+               inf_tokenizer_load(kTinyModel.data(), kTinyModel.size(), nullptr, nullptr, &err));
   EXPECT_FAILS(INF_E_ARG, "out: is NULL",
                inf_tokenize(SharedTokenizer(), "x", 1, 0, nullptr, &err));
   EXPECT_FAILS(INF_E_ARG, "gb_s: is NULL",

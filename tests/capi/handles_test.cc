@@ -31,6 +31,8 @@ const std::map<std::string, Call>& StatusCalls() {
       HANDLE_CALL(inf_memory_set_limit, inf_runtime, 0, 0),
       HANDLE_CALL(inf_memory_reset_peak, inf_runtime, 0),
       HANDLE_CALL(inf_memory_trim, inf_runtime, 0),
+      HANDLE_CALL(inf_discover, inf_runtime, nullptr, 0, nullptr, nullptr),
+      HANDLE_CALL(inf_model_list_get, inf_model_list, 0, nullptr),
       HANDLE_CALL(inf_model_load, inf_runtime, nullptr, 0, nullptr, nullptr, nullptr, nullptr,
                   nullptr),
       HANDLE_CALL(inf_model_info, inf_model, nullptr),
@@ -95,6 +97,7 @@ const std::map<std::string, PlainCall>& PlainCalls() {
       PLAIN_CALL(inf_special_token, -1, inf_tokenizer, INF_SPECIAL_BOS),
       PLAIN_CALL(inf_token_is_end, 0, inf_tokenizer, 0),
       PLAIN_CALL(inf_vocab_size, 0, inf_tokenizer),
+      PLAIN_CALL(inf_model_list_count, 0, inf_model_list),
       PLAIN_CALL(inf_session_length, 0, inf_session),
       PLAIN_CALL(inf_session_capacity, 0, inf_session),
       VOID_CALL(inf_config_free, inf_config),
@@ -102,6 +105,7 @@ const std::map<std::string, PlainCall>& PlainCalls() {
       VOID_CALL(inf_cancel_trigger, inf_cancel),
       VOID_CALL(inf_cancel_reset, inf_cancel),
       VOID_CALL(inf_cancel_free, inf_cancel),
+      VOID_CALL(inf_model_list_free, inf_model_list),
       VOID_CALL(inf_model_free, inf_model),
       VOID_CALL(inf_tokenizer_free, inf_tokenizer),
       VOID_CALL(inf_detok_free, inf_detok),
@@ -119,6 +123,7 @@ const std::set<std::string> kWithoutHandle = {
     "inf_has_feature",    "inf_build_info",     "inf_status_name",  "inf_buf_free",
     "inf_tokens_free",    "inf_floats_free",    "inf_option_count", "inf_option_info",
     "inf_config_new",     "inf_runtime_new",    "inf_cancel_new",   "inf_tokenizer_load",
+    "inf_quantize",
     "inf_sampling_init",  "inf_request_new",    "inf_finish_name"};
 
 TEST(Handles, EveryExportIsTriedHere) {

@@ -26,7 +26,7 @@ int main(int argc, char** argv) {
   printf("%u devices; %s: %s\n", (unsigned)devices, inf_status_name(status), err.msg);
   if (devices != 0 || status != INF_E_DEVICE || model != NULL || err.msg_len == 0) return 1;
   /* What needs no device works. */
-  status = inf_tokenizer_load(argv[1], strlen(argv[1]), &tokenizer, &err);
+  status = inf_tokenizer_load(argv[1], strlen(argv[1]), NULL, &tokenizer, &err);
   inf_tokenizer_free(tokenizer);
   inf_runtime_free(runtime);
   return status == INF_OK ? 0 : 1;

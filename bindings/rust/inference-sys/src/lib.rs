@@ -97,6 +97,7 @@ opaque! {
     inf_config
     inf_runtime
     inf_cancel
+    inf_model_list
     inf_model
     inf_tokenizer
     inf_detok
@@ -191,6 +192,23 @@ pub struct inf_memory_desc {
     pub cached_bytes: u64,
     pub peak_bytes: u64,
     pub limit_bytes: u64,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct inf_model_entry {
+    pub struct_size: u32,
+    pub loadable: u32,
+    pub path: *const c_char,
+    pub format: *const c_char,
+    pub architecture: *const c_char,
+    pub quantization: *const c_char,
+    pub reason: *const c_char,
+    pub bytes: u64,
+    pub file_count: u32,
+    pub quant_bits: u32,
+    pub quant_group: u32,
+    pub reserved: u32,
 }
 
 #[repr(C)]
@@ -367,6 +385,22 @@ extern "C" {
     pub fn inf_cancel_reset(cancel: *mut inf_cancel);
     pub fn inf_cancel_is_set(cancel: *const inf_cancel) -> i32;
     pub fn inf_cancel_free(cancel: *mut inf_cancel);
+    pub fn inf_discover(
+        runtime: *const inf_runtime,
+        dir: *const c_char,
+        dir_len: usize,
+        config: *const inf_config,
+        out: *mut *mut inf_model_list,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_model_list_count(list: *const inf_model_list) -> u32;
+    pub fn inf_model_list_get(
+        list: *const inf_model_list,
+        index: u32,
+        out: *mut inf_model_entry,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_model_list_free(list: *mut inf_model_list);
     pub fn inf_model_load(
         runtime: *mut inf_runtime,
         path: *const c_char,
@@ -387,6 +421,7 @@ extern "C" {
     pub fn inf_tokenizer_load(
         path: *const c_char,
         path_len: usize,
+        config: *const inf_config,
         out: *mut *mut inf_tokenizer,
         err: *mut inf_error,
     ) -> inf_status;

@@ -28,6 +28,7 @@
 mod cancel;
 mod chat;
 mod config;
+mod discover;
 mod error;
 mod generate;
 mod model;
@@ -39,6 +40,7 @@ mod tokenizer;
 pub use cancel::Cancel;
 pub use chat::Chat;
 pub use config::{Config, Value};
+pub use discover::FoundModel;
 pub use error::{Domain, Error, ErrorKind, Result};
 pub use generate::{Event, Finish, GenerateOptions, Generation, Outcome, Prompt, Token};
 pub use model::{LoadOptions, Model, ModelInfo, Progress};

@@ -6,7 +6,7 @@ use inference_sys as sys;
 
 use crate::error::call;
 use crate::raw::{handle, Buf, Tokens};
-use crate::{Chat, Result};
+use crate::{Chat, Config, Result};
 
 /// A token of a vocabulary; negative means none.
 pub type TokenId = i32;
@@ -41,10 +41,17 @@ handle!(
 impl Tokenizer {
     /// From a GGUF file or a folder with `tokenizer.json`. Needs no device and reads no weights.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        Self::load_with(path, &Config::new())
+    }
+
+    /// With options: "allow_symlinks" 1 lets the files of a folder be links to anywhere, as in the
+    /// Hugging Face hub's cache.
+    pub fn load_with(path: impl AsRef<Path>, config: &Config) -> Result<Self> {
         let path = path.as_ref().as_os_str().as_bytes();
+        let config = config.build()?;
         // SAFETY: pointers go with their lengths and handles are live, here and below.
         Self::from_call(|out, err| unsafe {
-            sys::inf_tokenizer_load(path.as_ptr().cast(), path.len(), out, err)
+            sys::inf_tokenizer_load(path.as_ptr().cast(), path.len(), config.raw(), out, err)
         })
     }
 

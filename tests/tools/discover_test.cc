@@ -1,0 +1,54 @@
+// inference discover.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "support/temp_dir.h"
+#include "tools/program.h"
+
+namespace inference::tools_test {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(Discover, ForPeople) {
+  const Outcome outcome = Inference({"discover", TinyModel()});
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_EQ(outcome.err, "");
+  EXPECT_THAT(outcome.out, HasSubstr(TinyModel() + "\n"));
+  EXPECT_THAT(outcome.out, HasSubstr("  llama (safetensors, BF16), "));
+  EXPECT_THAT(outcome.out, HasSubstr(" in 1 file\n"));
+}
+
+TEST(Discover, Json) {
+  const TempDir dir;
+  std::filesystem::create_directory(dir.Path("m"));
+  dir.Write("m/config.json", R"({"model_type": "mamba9"})");
+  dir.Write("m/model.safetensors", "noise");
+  const Outcome outcome = Inference({"discover", "--json", dir.path()});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const Json model = outcome.last().at("models").at(0);
+  EXPECT_EQ(model.at("path"), std::filesystem::canonical(dir.Path("m")).string());
+  EXPECT_EQ(model.at("architecture"), "mamba9");
+  EXPECT_EQ(model.at("loadable"), false);
+  EXPECT_EQ(model.at("bytes"), 5);
+  EXPECT_THAT(model.at("reason").get<std::string>(), HasSubstr("is 'mamba9', expected one of"));
+  EXPECT_THAT(Inference({"discover", dir.path()}).out, HasSubstr("  cannot be loaded: "));
+}
+
+TEST(Discover, NothingAndNowhere) {
+  const TempDir dir;
+  EXPECT_EQ(Inference({"discover", dir.path()}).out,
+            "No model in " + dir.path() + " or its folders.\n");
+  EXPECT_EQ(Inference({"discover", "--json", dir.path()}).last(),
+            (Json{{"models", Json::array()}}));
+  const Outcome outcome = Inference({"discover", "/no/such/folder"});
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_EQ(outcome.err,
+            "inference: NOT_FOUND: /no/such/folder: cannot list: No such file or directory\n");
+  EXPECT_EQ(Inference({"discover"}).exit_code, 2);
+}
+
+}  // namespace
+}  // namespace inference::tools_test
