@@ -47,7 +47,7 @@ int Main(int argc, char** argv) {
       "Exit code: 0, 1 after a failure (stderr: inference: STATUS: message), 2 for wrong usage.");
   const std::vector<Command> commands = {
       AddGenerate(root), AddChat(root),   AddInfo(root),   AddDiscover(root), AddDevices(root),
-      AddTokenize(root), AddRender(root), AddLogits(root), AddBench(root)};
+      AddTokenize(root), AddRender(root), AddLogits(root), AddBench(root),    AddQuantize(root)};
   try {
     CheckCommandName(root, argc, argv);
     root.parse(argc, argv);
