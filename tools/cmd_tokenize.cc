@@ -1,4 +1,6 @@
 // inference tokenize: text to ids and back, a JSON value a line.
+#include <iostream>
+#include <iterator>
 #include <memory>
 
 #include "generation.h"
@@ -8,19 +10,23 @@ namespace {
 
 struct Options {
   TokenizerOptions tokenizer;
-  bool decode = false, no_special = false, no_parse_special = false, skip_special = false;
+  bool text = false, decode = false, no_special = false, no_parse_special = false,
+       skip_special = false;
 };
 
-Json Encode(const Tokenizer& tokenizer, const Json& value, uint32_t flags) {
-  if (!value.is_string()) {
-    throw ApiError(INF_E_ARG, std::string("a JSON string is wanted, this is ") + value.type_name());
-  }
-  const auto& text = value.get_ref<const std::string&>();
+Json Encode(const Tokenizer& tokenizer, std::string_view text, uint32_t flags) {
   TokensOutput ids;
   Call(inf_tokenize, tokenizer.get(), text.data(), text.size(), flags, ids.out());
   Json list = Json::array();
   for (const inf_token id : ids.span()) list.push_back(id);
   return {{"ids", std::move(list)}};
+}
+
+Json EncodeValue(const Tokenizer& tokenizer, const Json& value, uint32_t flags) {
+  if (!value.is_string()) {
+    throw ApiError(INF_E_ARG, std::string("a JSON string is wanted, this is ") + value.type_name());
+  }
+  return Encode(tokenizer, value.get_ref<const std::string&>(), flags);
 }
 
 Json Decode(const Tokenizer& tokenizer, const Json& value, uint32_t flags) {
@@ -49,7 +55,11 @@ void Run(const Options& options) {
   } else {
     const uint32_t flags = (options.no_special ? 0 : INF_ADD_SPECIAL) |
                            (options.no_parse_special ? 0 : INF_PARSE_SPECIAL);
-    ForEachJsonLine([&](const Json& value) { return Encode(tokenizer, value, flags); });
+    if (options.text) {
+      const std::string text{std::istreambuf_iterator<char>(std::cin), {}};
+      return OutLine(Encode(tokenizer, text, flags));
+    }
+    ForEachJsonLine([&](const Json& value) { return EncodeValue(tokenizer, value, flags); });
   }
 }
 
@@ -61,6 +71,8 @@ Command AddTokenize(CLI::App& root) {
   AddTokenizerOptions(*app, options->tokenizer);
   CLI::Option* decode =
       app->add_flag("--decode", options->decode, "Arrays of ids in, {\"text\": T} out");
+  app->add_flag("--text", options->text, "All of stdin is one text, as it is: no JSON")
+      ->excludes(decode);
   app->add_flag("--no-special", options->no_special, "Add no special tokens around the text")
       ->excludes(decode);
   app->add_flag("--no-parse-special", options->no_parse_special,
@@ -70,9 +82,12 @@ Command AddTokenize(CLI::App& root) {
       ->needs(decode);
   app->footer(
       "Reads JSON strings from stdin, one a line, and prints {\"ids\": [...]} for each, or\n"
-      "{\"error\": T} for a line that does not fit.\n\n"
-      "Example:\n"
-      "  echo '\"Hello world\"' | inference tokenize --model model.gguf");
+      "{\"error\": T} for a line that does not fit; blank lines are skipped. With --text all of\n"
+      "stdin is one text, every blank line and the last line end included. Reads no weights: a\n"
+      "folder with tokenizer.json is enough.\n\n"
+      "Examples:\n"
+      "  echo '\"Hello world\"' | inference tokenize --model model.gguf\n"
+      "  inference tokenize --tokenizer DIR --text < book.txt");
   return {app, [=] { Run(*options); }};
 }
 

@@ -40,6 +40,30 @@ TEST(Tokenize, GoldenPromptsBothWays) {
   }
 }
 
+TEST(Tokenize, AllOfStdinIsOneText) {
+  for (const std::string text : {"a\n\n  b\n\n\n", "\n", "", "\"quoted\"", "na\u00efve\r\n"}) {
+    const std::string json = Json(text).dump() + "\n";
+    const std::vector<std::string> arguments = {"tokenize", "--tokenizer", TinyModel()};
+    std::vector<std::string> with_text = arguments;
+    with_text.emplace_back("--text");
+    const Outcome outcome = Inference(with_text, text);
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_EQ(outcome.lines(), Inference(arguments, json).lines()) << json;
+  }
+  EXPECT_NE(Inference({"tokenize", "--tokenizer", TinyModel(), "--text", "--decode"}, "").exit_code,
+            0);
+}
+
+TEST(Tokenize, NeedsNoWeights) {
+  const TempDir folder;
+  for (const char* name : {"tokenizer.json", "tokenizer_config.json"}) {
+    std::filesystem::copy(TinyModel() + "/" + name, folder.path() + "/" + name);
+  }
+  const Outcome outcome = Inference({"tokenize", "--tokenizer", folder.path()}, "\"The\"\n");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(outcome.lines(), Inference({"tokenize", "--model", TinyModel()}, "\"The\"\n").lines());
+}
+
 TEST(Tokenize, SpecialTokens) {
   const std::string input = "\"<|eot_id|>\"\n";
   const auto ids = [&](std::vector<std::string> flags) {
