@@ -5,6 +5,7 @@
 
 #include "support/expect_error.h"
 #include "tokenizer/byte_alphabet.h"
+#include "tokenizer/gguf_pre.h"
 #include "tokenizer/tokenizer.h"
 
 namespace inference {
@@ -122,6 +123,85 @@ TEST(TokenizerGguf, EndIdsFromKeysAndNames) {
   const auto tokenizer =
       Load(SentencePiece(), {{"eos_token_id", int64_t{6}}, {"eot_token_id", int64_t{8}}});
   EXPECT_EQ(tokenizer->end_ids(), (Ids{2, 6, 8}));  // "</s>" by its name
+}
+
+// The words that a pre-tokenizer name cuts a text into.
+Strings WordsOf(std::string_view pre, const std::string& text) {
+  std::vector<PreTokenizerStep> steps = FindGgufPre(pre, "m.gguf").pre_tokenizer;
+  EXPECT_EQ(steps.back().kind, PreTokenizerStep::Kind::kByteLevel);
+  steps.pop_back();
+  RegexScratch scratch;
+  const Words words = PreTokenizer(std::move(steps)).Apply(text, true, scratch);
+  Strings out;
+  for (const TextRange& r : words.ranges) {
+    out.push_back(words.text.substr(r.begin, r.end - r.begin));
+  }
+  return out;
+}
+
+TEST(TokenizerGguf, PreTokenizersCutAsTheirFamiliesDo) {
+  const std::string text = "It's  2024,\nnaïve`日本` x=1";
+  EXPECT_EQ(WordsOf("gpt-2", text), (Strings{"It", "'s", " ", " 2024", ",", "\n", "naïve", "`",
+                                             "日本", "`", " x", "=", "1"}));
+  EXPECT_EQ(WordsOf("smollm", text), (Strings{"It", "'s", "  ", "2", "0", "2", "4", ",", "\n",
+                                              "naïve", "`", "日本", "`", " x", "=", "1"}));
+  EXPECT_EQ(WordsOf("llama-bpe", text), (Strings{"It", "'s", " ", " ", "202", "4", ",\n", "naïve",
+                                                 "`日本", "`", " x", "=", "1"}));
+  EXPECT_EQ(WordsOf("qwen2", text), (Strings{"It", "'s", " ", " ", "2", "0", "2", "4", ",\n",
+                                             "naïve", "`日本", "`", " x", "=", "1"}));
+  EXPECT_EQ(WordsOf("qwen35", "e\u0301a\u0301"), (Strings{"e\u0301a\u0301"}));
+  EXPECT_EQ(WordsOf("deepseek-v3", text), (Strings{"It", "'s", "  ", "202", "4", ",\n", "naïve",
+                                                   "`", "日本", "`", " x", "=", "1"}));
+  EXPECT_EQ(WordsOf("deepseek-llm", text), (Strings{"It", "'", "s", "  ", "2024", ",", "\n", "na",
+                                                    "ï", "ve", "`", "日本", "`", " x", "=", "1"}));
+  EXPECT_EQ(WordsOf("deepseek-coder", text),
+            (Strings{"It", "'", "s", "  ", "2", "0", "2", "4", ",", "\n", "naïve", "`", "日本", "`",
+                     " x", "=", "1"}));
+  EXPECT_EQ(WordsOf("falcon", text), (Strings{"It", "'", "s", " ", " ", "202", "4", ",", "\n",
+                                              "naïve", "`", "日本", "`", " x", "=", "1"}));
+  EXPECT_EQ(WordsOf("tekken", text), (Strings{"It", "'s", " ", " ", "2", "0", "2", "4", ",\n",
+                                              "naïve", "`日本", "`", " x", "=", "1"}));
+  EXPECT_EQ(WordsOf("bloom", "Hi, you (ok)"), (Strings{"Hi", ",", " you", " (", "ok", ")"}));
+}
+
+TEST(TokenizerGguf, EveryPreTokenizerKeepsTheText) {
+  const std::string text =
+      "I'll  pay 12345.6789 €\r\n\tnaïve e\u0301 日本語 👩‍👩‍👧 (x+y)==`z`";
+  for (const char* pre : {"default",       "gpt-2",
+                          "phi-2",         "mpt",
+                          "olmo",          "smollm",
+                          "starcoder",     "refact",
+                          "command-r",     "codeshell",
+                          "exaone",        "llama-bpe",
+                          "llama3",        "llama-v3",
+                          "falcon3",       "lfm2",
+                          "dbrx",          "smaug-bpe",
+                          "chatglm-bpe",   "glm4",
+                          "qwen2",         "deepseek-r1-qwen",
+                          "megrez",        "stablelm2",
+                          "hunyuan",       "deepseek-v3",
+                          "hunyuan-dense", "gpt-4o",
+                          "llama4",        "tekken",
+                          "pixtral",       "falcon",
+                          "deepseek-llm",  "deepseek-coder",
+                          "exaone4",       "jais",
+                          "trillion",      "granite-docling",
+                          "gigachat",      "a.x-4.0",
+                          "mellum",        "minerva-7b",
+                          "mellum2",       "falcon-h1",
+                          "midm-2.0",      "qwen35",
+                          "kormo",         "grok-2",
+                          "solar-open",    "joyai-llm",
+                          "minicpm5",      "seed-coder",
+                          "bailingmoe",    "bailingmoe2",
+                          "llada-moe",     "bloom",
+                          "poro-chat",     "gpt3-finnish",
+                          "viking",        "minimax-m2",
+                          "kanana2"}) {
+    std::string all;
+    for (const std::string& word : WordsOf(pre, text)) all += word;
+    EXPECT_EQ(all, text) << pre;
+  }
 }
 
 TEST(TokenizerGguf, MissingAndUnsupportedKeys) {
