@@ -71,9 +71,9 @@ TEST(Quantize, ProgressMayStopOrAbortAndLeavesNothing) {
   EXPECT_FAILS(INF_E_CANCELLED, "stopped by the progress callback",
                with(stop)(kTinyModel, out, &err));
   EXPECT_EQ(stop.events, 2);
-  Err err;
-  EXPECT_EQ(with(abort)(kTinyModel, out, &err), INF_E_CALLBACK);
-  EXPECT_EQ(err.sub, -5);
+  Err failure;
+  EXPECT_EQ(with(abort)(kTinyModel, out, &failure), INF_E_CALLBACK);
+  EXPECT_EQ(failure.sub, -5);
   Cancel cancel;
   ASSERT_OK(inf_cancel_new(cancel.out(), &err));
   inf_cancel_trigger(cancel.get());
