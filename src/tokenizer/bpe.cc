@@ -1,6 +1,7 @@
 #include "tokenizer/bpe.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "tokenizer/byte_alphabet.h"
@@ -40,6 +41,23 @@ void Bpe::AddMerge(int32_t left, int32_t right, uint32_t rank, int32_t merged) {
   if (special_[static_cast<size_t>(merged)]) return;
   merges_.Set(FlatMap64::PairKey(left, right),
               (uint64_t{rank} << 32) | static_cast<uint32_t>(merged));
+  AddJoint(left, right);
+}
+
+// Where the rule joins: the last character of `left` and the first of `right`.
+void Bpe::AddJoint(int32_t left, int32_t right) {
+  const std::string_view left_text = vocabulary_->Text(left);
+  const std::string_view right_text = vocabulary_->Text(right);
+  if (left_text.empty() || right_text.empty()) return;
+  size_t last = left_text.size() - 1;
+  while (last > 0 && (static_cast<unsigned char>(left_text[last]) & 0xC0) == 0x80) --last;
+  const auto id_at = [&](std::string_view text, size_t at) {
+    const Utf8Char c = DecodeUtf8(text, at);
+    return FindCharacter(text.substr(at, c.length), c.code_point);
+  };
+  const int32_t left_id = id_at(left_text, last);
+  const int32_t right_id = id_at(right_text, 0);
+  if (left_id >= 0 && right_id >= 0) joints_.Set(FlatMap64::PairKey(left_id, right_id), 1);
 }
 
 void Bpe::AddMerge(std::string_view left, std::string_view right, uint32_t rank) {
@@ -72,7 +90,40 @@ void Bpe::Encode(std::string_view word, ModelScratch& scratch, std::vector<int32
       return;
     }
   }
-  Split(word, scratch);
+  if (word.size() <= WordCache::kMaxWordBytes) return EncodePart(word, scratch, out);
+  size_t begin = 0;
+  int32_t previous = -1;
+  for (size_t at = 0; at < word.size();) {
+    const Utf8Char c = DecodeUtf8(word, at);
+    const int32_t id = FindCharacter(word.substr(at, c.length), c.code_point);
+    if (MayCut(previous, id)) {
+      EncodePart(word.substr(begin, at - begin), scratch, out);
+      begin = at;
+    }
+    previous = id;
+    at += c.length;
+  }
+  EncodePart(word.substr(begin), scratch, out);
+}
+
+// Unknown characters (-1) stay with their neighbours, as a row of them may become one token.
+bool Bpe::MayCut(int32_t left, int32_t right) const {
+  return left >= 0 && right >= 0 && options_.prefix.empty() && options_.suffix.empty() &&
+         joints_.Find(FlatMap64::PairKey(left, right)) == nullptr;
+}
+
+void Bpe::EncodePart(std::string_view part, ModelScratch& scratch,
+                     std::vector<int32_t>& out) const {
+  if (part.size() > WordCache::kMaxWordBytes) return MergePart(part, scratch, out);
+  const uint64_t hash = WordCache::HashOf(part);
+  if (scratch.cache.Find(part, hash, out)) return;
+  const size_t before = out.size();
+  MergePart(part, scratch, out);
+  scratch.cache.Add(part, hash, std::span(out).subspan(before));
+}
+
+void Bpe::MergePart(std::string_view part, ModelScratch& scratch, std::vector<int32_t>& out) const {
+  Split(part, scratch);
   if (scratch.symbols.size() > 1) Merge(scratch);
   for (const ModelScratch::Symbol& symbol : scratch.symbols) {
     if (symbol.id >= 0) out.push_back(symbol.id);

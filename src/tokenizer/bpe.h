@@ -1,5 +1,6 @@
 // Byte-pair encoding of one word: the lowest-ranked pair first, leftmost among equals (Sennrich et
-// al. 2016), through a heap over a linked list: O(n log n) for a word of n characters.
+// al. 2016), through a heap over a linked list: O(n log n) for a word of n characters. A long word
+// is cut first, between characters that no rule can ever bring together.
 #pragma once
 
 #include <cstdint>
@@ -44,6 +45,10 @@ class Bpe final : public WordModel {  // immutable after the last AddMerge, thre
               std::vector<int32_t>& out) const override;
 
  private:
+  void EncodePart(std::string_view part, ModelScratch& scratch, std::vector<int32_t>& out) const;
+  void MergePart(std::string_view part, ModelScratch& scratch, std::vector<int32_t>& out) const;
+  void AddJoint(int32_t left, int32_t right);
+  bool MayCut(int32_t left, int32_t right) const;
   void Split(std::string_view word, ModelScratch& scratch) const;
   int32_t FindCharacter(std::string_view text, uint32_t code_point) const;
   bool AppendBytes(std::string_view text, ModelScratch& scratch) const;
@@ -54,7 +59,8 @@ class Bpe final : public WordModel {  // immutable after the last AddMerge, thre
   std::shared_ptr<const Vocabulary> vocabulary_;
   std::vector<bool> special_;
   BpeOptions options_;
-  FlatMap64 merges_;               // PairKey(left, right) -> rank << 32 | merged
+  FlatMap64 merges_;  // PairKey(left, right) -> rank << 32 | merged
+  FlatMap64 joints_;  // PairKey of a character and the next one, where a rule has both at its joint
   std::vector<int32_t> char_ids_;  // ids of the characters below kCharTable, -1: none
   std::vector<int32_t> byte_ids_;  // ids of <0x00>..<0xFF>, -1: none; empty without fallback
 };

@@ -5,9 +5,11 @@
 #include <string_view>
 #include <vector>
 
+#include "tokenizer/word_cache.h"
+
 namespace inference {
 
-// What one thread needs while it encodes; contents mean nothing between calls.
+// What one thread needs while it encodes one text with one model.
 struct ModelScratch {
   struct Symbol {  // of a BPE word
     int32_t id;    // -1: merged into the one before
@@ -28,6 +30,7 @@ struct ModelScratch {
   std::vector<Symbol> symbols;
   std::vector<Candidate> heap;
   std::vector<PathEnd> paths;
+  WordCache cache;  // of BPE words
 };
 
 class WordModel {  // immutable, thread-safe

@@ -31,8 +31,11 @@ std::vector<std::string> MergeSlowly(std::vector<std::string> parts,
 TEST(Bpe, EqualsTheDefinitionOnRandomRules) {
   std::mt19937 random(3);
   for (int round = 0; round < 300; ++round) {
+    const bool long_word = round % 3 == 0;  // is cut where no rule joins
     auto vocabulary = std::make_shared<Vocabulary>("test");
     std::vector<std::string> tokens = {"a", "b", "c"};
+    if (long_word) tokens.insert(tokens.end(), {"d", "e", "f"});
+    const size_t letters = tokens.size();
     std::vector<Rule> rules;
     for (size_t i = 0; i < tokens.size(); ++i) vocabulary->Add(tokens[i], static_cast<int64_t>(i));
     for (int i = 0; i < 12; ++i) {
@@ -47,8 +50,8 @@ TEST(Bpe, EqualsTheDefinitionOnRandomRules) {
     for (uint32_t r = 0; r < rules.size(); ++r) bpe.AddMerge(rules[r].left, rules[r].right, r);
     std::string word;
     std::vector<std::string> characters;
-    for (size_t i = random() % 30; i-- > 0;) {
-      word.push_back(static_cast<char>('a' + random() % 3));
+    for (size_t i = long_word ? 65 + random() % 100 : random() % 30; i-- > 0;) {
+      word.push_back(static_cast<char>('a' + random() % letters));
       characters.emplace_back(1, word.back());
     }
     ModelScratch scratch;
