@@ -22,7 +22,8 @@
  *     (no exceptions, longjmp or panics through this library). What they are given is borrowed until
  *     they return. Inside one, calls on the busy object get INF_E_BUSY; [A] calls are allowed.
  *  8. A process that forks after inf_runtime_new must not use the library in the child.
- *  9. Threads that call in need 256 KiB of stack.
+ *  9. Threads that call in need 256 KiB of stack. Results do not depend on the calling thread's locale,
+ *     working directory (past the opening of files) or rounding mode, which is to nearest in callbacks.
  */
 #ifndef INFERENCE_H_
 #define INFERENCE_H_
@@ -442,7 +443,8 @@ INF_API inf_status inf_chat_clear(inf_chat* chat, inf_error* err); /* messages o
 /* Renders the messages as transformers' apply_chat_template does: fields that are null are left out, and
  * special tokens of the checkpoint (bos_token, ...) are variables. `text` and `ids` may each be NULL.
  * INF_E_TEMPLATE carries line, column and reason, the text of the template's own raise_exception, or
- * the limit that was passed: depth 100, 10^6 steps, 4 MiB of text, 200 ms of processor time.
+ * the limit that was passed: depth 100, 4 MiB of text, and, times the config option
+ * "template_effort", 10^6 steps and 200 ms of processor time.
  * INF_E_STATE where the checkpoint has no template and none was set; INF_E_ARG for both flags at once
  * or a last message that has no text to continue. docs/chat_templates.md says more. */
 INF_API inf_status inf_chat_render(const inf_chat* chat, uint32_t flags, inf_buf* text,

@@ -33,7 +33,9 @@ std::string Conversation::Render(const ChatRendering& rendering) const {
       choice.other ? *choice.other : text->templates.Select(choice.name, has_tools);
   OrderedJson all = text->special_tokens;
   all.update(variables);
-  return RenderChat(used, messages, all, rendering);
+  ChatRendering limited = rendering;
+  limited.effort = text->template_effort;
+  return RenderChat(used, messages, all, limited);
 }
 
 }  // namespace inference::capi

@@ -27,8 +27,13 @@ TextOptions TextOptionsFrom(const inf_config* config) {
   if (config == nullptr) return options;
   options.allow_symlinks = FlagOption(config, "allow_symlinks");
   const Hold held = Acquire(config, "config");
-  const auto found = held->values.find("chat_template");
-  if (found != held->values.end()) options.chat_template = std::get<std::string>(found->second);
+  const auto& values = held->values;
+  if (const auto found = values.find("chat_template"); found != values.end()) {
+    options.chat_template = std::get<std::string>(found->second);
+  }
+  if (const auto found = values.find("template_effort"); found != values.end()) {
+    options.template_effort = std::get<int64_t>(found->second);
+  }
   return options;
 }
 

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "chat/chat_template.h"
 #include "inference.h"
 #include "util/error.h"
 
@@ -31,6 +32,8 @@ constexpr std::array kModelOptions = {
            "1: read every value before loading; NUMERIC names the first that is not finite"},
     Option{INF_SCOPE_MODEL, INF_OPTION_STRING, "chat_template", 0, 0, "",
            "For all chats: Jinja, a style, or one of the checkpoint's names; empty: its default"},
+    Option{INF_SCOPE_MODEL, INF_OPTION_INT, "template_effort", 1, kMaxTemplateEffort, "1",
+           "Times the 10^6 steps and 200 ms that a chat template may take: for very long chats"},
 };
 
 constexpr const char* kTypeNames[] = {"an integer", "a float", "a string"};

@@ -13,6 +13,8 @@ namespace jinja {
 struct Program;
 }
 
+constexpr int64_t kMaxTemplateEffort = 1000;
+
 // Immutable and safe to use from several threads. Nothing of the process is reachable from a
 // template: no files, no environment, only its variables.
 class ChatTemplate {
@@ -25,8 +27,8 @@ class ChatTemplate {
   // extras. As in Hugging Face, `tools` and `documents` are none and `add_generation_prompt` is
   // false where they are absent; leave out a token that the tokenizer does not have. Fails with
   // TEMPLATE where the template fails, calls raise_exception, or passes a limit: depth 100, 10^6
-  // steps, 4 MiB of text, 200 ms.
-  std::string Render(const OrderedJson& variables) const;
+  // steps, 4 MiB of text, 200 ms; `effort` (1 to kMaxTemplateEffort) times as many steps and ms.
+  std::string Render(const OrderedJson& variables, int64_t effort = 1) const;
 
  private:
   ChatTemplate(std::shared_ptr<const jinja::Program> program, std::string name)

@@ -17,12 +17,14 @@ int64_t ThreadNanos() {
 
 }  // namespace
 
-Runtime::Runtime() : started_(ThreadNanos()) {}
+Runtime::Runtime(int64_t effort) : effort_(effort), started_(ThreadNanos()) {}
 
 void Runtime::Check() {
-  if (steps_ > kMaxSteps) Raise("more than {} steps", kMaxSteps);
-  if (ThreadNanos() - started_ > kMaxRenderNanos) {
-    Raise("more than {} ms of processor time", kMaxRenderNanos / 1'000'000);
+  const uint64_t max_steps = kMaxSteps * static_cast<uint64_t>(effort_);
+  if (steps_ > max_steps) Raise("more than {} steps", max_steps);
+  const int64_t max_nanos = kMaxRenderNanos * effort_;
+  if (ThreadNanos() - started_ > max_nanos) {
+    Raise("more than {} ms of processor time", max_nanos / 1'000'000);
   }
   next_check_ = steps_ + 256;
 }

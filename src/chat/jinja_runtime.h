@@ -18,7 +18,8 @@ constexpr int64_t kMaxRangeItems = 100'000;       // as Jinja's sandbox
 
 class Runtime {
  public:
-  Runtime();
+  // `effort` times the usual steps and time are allowed.
+  explicit Runtime(int64_t effort = 1);
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
 
@@ -53,6 +54,7 @@ class Runtime {
   void Check();  // raises where a limit is passed
 
   uint64_t steps_ = 0;
+  int64_t effort_;
   uint64_t next_check_ = 256;
   int64_t started_ = 0;  // nanoseconds of the thread's clock
   std::deque<std::string> texts_;

@@ -11,6 +11,7 @@ namespace inference {
 struct ChatRendering {
   bool add_generation_prompt = false;   // end with the header of the assistant's turn
   bool continue_final_message = false;  // end within the last message, after its text
+  int64_t effort = 1;                   // see ChatTemplate::Render
 };
 
 // Messages as templates see them: fields that are null are left out, and reasoning is there under

@@ -23,6 +23,7 @@ std::shared_ptr<const TextProcessor> ReadTextProcessor(const std::string& path,
       gguf ? LoadSpecialTokensGguf(*gguf, *text->tokenizer) : LoadSpecialTokensFolder(folder);
   if (text->tokenizer->bos()) tokens["bos_token"] = text->tokenizer->bos_text();
   if (text->tokenizer->eos()) tokens["eos_token"] = text->tokenizer->eos_text();
+  text->template_effort = options.template_effort;
   if (!options.chat_template.empty()) {
     text->chosen = ChooseTemplate(text->templates, options.chat_template);
   }

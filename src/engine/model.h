@@ -18,12 +18,14 @@ struct TextProcessor {
   std::shared_ptr<const Tokenizer> tokenizer;
   TemplateSet templates;                               // the checkpoint's
   TemplateChoice chosen;                               // for all chats, by the option
+  int64_t template_effort = 1;                         // see ChatTemplate::Render
   OrderedJson special_tokens = OrderedJson::object();  // variables of every template
 };
 
 struct TextOptions {
   bool allow_symlinks = false;  // see Folder
   std::string chat_template;    // see ChooseTemplate; "" = the checkpoint's
+  int64_t template_effort = 1;  // 1..kMaxTemplateEffort
 };
 std::shared_ptr<const TextProcessor> LoadTextProcessor(const std::string& path,
                                                        const TextOptions& options = {});

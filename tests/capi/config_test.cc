@@ -60,7 +60,8 @@ TEST(Options, AreListed) {
     }
   }
   EXPECT_THAT(keys, testing::ElementsAre("cache_dir", "memory_limit", "device", "n_ctx",
-                                         "prefill_chunk", "allow_symlinks", "validate_weights", "chat_template"));
+                                         "prefill_chunk", "allow_symlinks", "validate_weights",
+                                         "chat_template", "template_effort"));
   EXPECT_EQ(inf_option_count(3), 0u);
   auto option = Sized<inf_option_desc>();
   EXPECT_FAILS(INF_E_ARG, "scope: is 3", inf_option_info(3, 0, &option, &err));

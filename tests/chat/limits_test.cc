@@ -1,4 +1,5 @@
 // Hostile templates: every one ends with a TEMPLATE error, soon, on a small stack.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <pthread.h>
 
@@ -8,6 +9,7 @@
 
 #include "chat/chat_template.h"
 #include "support/expect_error.h"
+#include "util/error.h"
 
 namespace inference {
 namespace {
@@ -26,7 +28,14 @@ std::string Render(const std::string& source,
 
 void ExpectTemplateError(const std::string& source, std::string_view part) {
   const auto started = std::chrono::steady_clock::now();
-  ExpectError(Status::kTemplate, {"t:", part}, [&] { Render(source); });
+  ExpectError(Status::kTemplate, {"t:", part}, [&] {
+    try {
+      Render(source);
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), testing::MatchesRegex("t:[0-9]+:[0-9]+: (.|\n)+"));
+      throw;
+    }
+  });
   const auto taken = std::chrono::steady_clock::now() - started;
   EXPECT_LT(taken, std::chrono::seconds(10)) << source.substr(0, 80);
 }
@@ -155,6 +164,49 @@ TEST(TemplateLimits, Steps) {
       "{% macro m(n) %}{% for i in range(10) %}{{ m(n) if n }}{{ m(n - 1) }}"
       "{% endfor %}{% endmacro %}{{ m(9) }}",
       "");
+}
+
+TEST(TemplateLimits, EffortMultipliesStepsAndTime) {
+  const ChatTemplate squared = ChatTemplate::Parse(
+      "{% for a in range(1000) %}{% for b in range(1000) %}{% endfor %}{% endfor %}x", "t");
+  const OrderedJson none = OrderedJson::object();
+  ExpectError(Status::kTemplate, {"t:1:44: more than 1000000 steps"},
+              [&] { squared.Render(none); });
+  EXPECT_EQ(squared.Render(none, 20), "x");
+  const ChatTemplate endless = ChatTemplate::Parse(
+      "{% for a in range(10000) %}{% for b in range(10000) %}{% endfor %}{% endfor %}", "t");
+  ExpectError(Status::kTemplate, {"more than 3000000 steps"}, [&] { endless.Render(none, 3); });
+  for (const int64_t effort : {int64_t{0}, int64_t{-1}, kMaxTemplateEffort + 1}) {
+    ExpectError(Status::kArg, {fmt::format("effort is {}, wanted 1..1000", effort)},
+                [&] { squared.Render(none, effort); });
+  }
+}
+
+TEST(TemplateLimits, Time) {
+  // Few steps, each of them dear.
+  ExpectTemplateError(
+      "{% for i in range(100000) %}{% set x = strftime_now('%c' * 400) %}{% endfor %}",
+      "more than 200 ms of processor time");
+}
+
+// CT03: what a caller hands in may be anything.
+TEST(TemplateLimits, MessagesOfEveryShape) {
+  OnSmallStack([] {
+    const auto expect = [](std::string_view messages, std::string_view source,
+                           std::string_view message) {
+      const OrderedJson variables = {{"messages", ParseOrderedJson(messages, "m")}};
+      ExpectError(Status::kTemplate, {message}, [&] { Render(std::string(source), variables); });
+    };
+    const char* concat = "{% for m in messages %}\n{{ '<' + m.content + '>' }}{% endfor %}";
+    expect(R"([{"content": 5}])", concat, "t:2:8: can only concatenate str (not \"int\") to str");
+    expect(R"([{"content": null}])", concat, "t:2:8: can only concatenate str (not \"NoneType\")");
+    expect(R"([{"content": [1]}])", concat,
+           "t:2:8: can only concatenate str (not \"list\") to str");
+    expect(R"([{"role": "user"}])", concat, "t:2:8: 'dict object' has no attribute 'content'");
+    expect(R"([[1]])", concat, "t:2:8: 'list object' has no attribute 'content'");
+    expect(R"([])", "{{ messages[0].content }}", "t:1:16: list object has no element 0");
+    expect(R"([])", "\n{{ messages[0]['role'].x }}", "t:2:15: list object has no element 0");
+  });
 }
 
 TEST(TemplateLimits, Text) {
