@@ -14,8 +14,9 @@
 //   unit_pair(unit, i, &q0, &q1)         codes of columns 2i and 2i + 1 of the unit
 // and a weight is fma(q, d, m), or q * d for a type without minimum, or q for a plain type.
 //
-// Codes of 2 and 3 bits: a plane of two bits (four columns a byte), then one of the third (eight a byte).
-// Codes of 4, 5 and 6 bits: nibbles (two columns a byte), then a plane of one or two upper bits.
+// Codes of 2, 4 and 8 bits: four, two or one column a byte, the first in the lowest bits.
+// Codes of 3, 5 and 6 bits: words of 32 bits a row, 10, 6 or 5 columns each, and two bits left over in each:
+// these are the last two columns. So no code lies in two parts, but for those of columns 30 and 31.
 #define UNIT_COLUMNS 32
 #define PLAIN_CODES(bits) ((bits) * 64)  // bytes of a unit's codes
 // What the codes of a type with a table mean.
@@ -76,8 +77,8 @@
   #define HEADER_BYTES 32  // d f16[16]
   #define SUPER_UNITS 8
   #define SCALE_BYTES 32   // scale i8[16] of columns 0-15 | of 16-31
-  #define CODE_BIAS 32
-  #define CODE_BITS 6
+  #define CODE_BITS 6      // less 32, in two's complement
+  #define SIGNED_CODES
   #define SCALES_A_UNIT 2
 #elif defined(TYPE_IQ4_NL)
   #define SCALE_BYTES 32
@@ -115,6 +116,10 @@
 #endif
 #ifndef CODE_BIAS
   #define CODE_BIAS 0
+#endif
+#if defined(CODE_BITS) && (CODE_BITS == 3 || CODE_BITS == 5 || CODE_BITS == 6)
+  #define CODE_WORDS  // of 32 bits
+  #define CODES_A_WORD (32 / CODE_BITS)
 #endif
 #ifdef CODE_BITS
   #define UNIT_BYTES (SCALE_BYTES + PLAIN_CODES(CODE_BITS))
@@ -171,7 +176,7 @@ INLINE void unit_scales(GLOBAL uchar* super, const int u, const int half_unit, f
     #define REPEATED_CODES 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
   #endif
 
-// The values of sixteen codes of up to four bits; bits above them are ignored.
+// The values of sixteen codes of up to five bits; bits above them are ignored.
 INLINE float16 codes_to_float(const int16 codes) {
   #ifdef CODE_VALUES
   const float16 table = (float16)(CODE_VALUES);
@@ -179,16 +184,52 @@ INLINE float16 codes_to_float(const int16 codes) {
   const float16 table = (float16)(REPEATED_CODES) - CODE_BIAS;
   #endif
   #if defined(__AVX512F__) && !defined(PORTABLE)
-  // A table look-up uses the low four bits of each lane by itself: no mask, no conversion.
+  // A table look-up uses the low four or five bits of each lane by itself: no mask, no conversion.
   typedef int int16_gnu __attribute__((__vector_size__(64)));
   typedef float float16_gnu __attribute__((__vector_size__(64)));
+    #if CODE_BITS == 5
+  return __builtin_astype(
+      __builtin_ia32_vpermi2varps512(__builtin_astype(table, float16_gnu),
+                                     __builtin_astype(codes, int16_gnu),
+                                     __builtin_astype(table + 16.0f, float16_gnu)),
+      float16);
+    #else
   return __builtin_astype(__builtin_ia32_permvarsf512(__builtin_astype(table, float16_gnu),
                                                       __builtin_astype(codes, int16_gnu)),
                           float16);
+    #endif
   #elif defined(CODE_VALUES)
   return shuffle(table, as_uint16(codes & 15));
   #else
   return convert_float16((codes & ((1 << CODE_BITS) - 1)) - CODE_BIAS);
+  #endif
+}
+#endif
+
+#ifdef CODE_WORDS
+// Column c of a unit: its code and, above it, other bits.
+INLINE int16 word_code(GLOBAL uchar* codes, const int c) {
+  GLOBAL int* words = (GLOBAL int*)codes;
+  if (c < 30) return vload16(c / CODES_A_WORD, words) >> (c % CODES_A_WORD * CODE_BITS);
+  const int first = (c - 30) * (CODE_BITS / 2);
+  int16 code = 0;
+  #pragma unroll
+  for (int k = 0; k < CODE_BITS / 2; ++k) {
+    code |= as_int16(as_uint16(vload16(first + k, words)) >> 30) << (2 * k);
+  }
+  #if CODE_BITS % 2 == 1
+  code |= ((vload16(CODE_BITS - 1, words) >> c) & 1) << (CODE_BITS - 1);
+  #endif
+  return code;
+}
+
+INLINE float16 word_value(GLOBAL uchar* codes, const int c) {
+  #if CODE_BITS < 6
+  return codes_to_float(word_code(codes, c));
+  #elif defined(SIGNED_CODES)
+  return convert_float16((word_code(codes, c) << 26) >> 26);
+  #else
+  return convert_float16(word_code(codes, c) & 63);
   #endif
 }
 #endif
@@ -203,40 +244,26 @@ INLINE void unit_pair(GLOBAL uchar* unit, const int i, float16* q0, float16* q1)
 #elif defined(TYPE_BF16)
   *q0 = load_bfloat16(unit + i * 64);
   *q1 = load_bfloat16(unit + i * 64 + 32);
+#elif defined(CODE_WORDS)
+  *q0 = word_value(unit + SCALE_BYTES, 2 * i);
+  *q1 = word_value(unit + SCALE_BYTES, 2 * i + 1);
 #elif CODE_BITS == 8
-  #ifdef SIGNED_CODES
-  *q0 = convert_float16(vload16(2 * i, (GLOBAL char*)(unit + SCALE_BYTES)));
-  *q1 = convert_float16(vload16(2 * i + 1, (GLOBAL char*)(unit + SCALE_BYTES)));
-  #else
-  *q0 = convert_float16(vload16(2 * i, unit + SCALE_BYTES));
-  *q1 = convert_float16(vload16(2 * i + 1, unit + SCALE_BYTES));
-  #endif
-#else
   GLOBAL uchar* codes = unit + SCALE_BYTES;
-  #if CODE_BITS == 2
-  const int16 four = convert_int16(vload16(i / 2, codes)) >> (4 * (i % 2));
-  *q0 = codes_to_float(four);
-  *q1 = codes_to_float(four >> 2);
-  #elif CODE_BITS == 3
-  const int16 four = convert_int16(vload16(i / 2, codes)) >> (4 * (i % 2));
-  const int16 bits = convert_int16(vload16(i / 4, codes + PLAIN_CODES(2))) >> (2 * (i % 4));
-  *q0 = codes_to_float((four & 3) | (bits << 2));
-  *q1 = codes_to_float(((four >> 2) & 3) | ((bits & 2) << 1));
+  #ifdef SIGNED_CODES
+  *q0 = convert_float16(vload16(2 * i, (GLOBAL char*)codes));
+  *q1 = convert_float16(vload16(2 * i + 1, (GLOBAL char*)codes));
   #else
-  const int16 both = convert_int16(vload16(i, codes));
-    #if CODE_BITS == 4
+  *q0 = convert_float16(vload16(2 * i, codes));
+  *q1 = convert_float16(vload16(2 * i + 1, codes));
+  #endif
+#elif CODE_BITS == 4
+  const int16 both = convert_int16(vload16(i, unit + SCALE_BYTES));
   *q0 = codes_to_float(both);
   *q1 = codes_to_float(both >> 4);
-    #elif CODE_BITS == 5
-  const int16 bits = convert_int16(vload16(i / 4, codes + PLAIN_CODES(4))) >> (2 * (i % 4));
-  *q0 = convert_float16(((both & 15) | ((bits & 1) << 4)) - CODE_BIAS);
-  *q1 = convert_float16(((both >> 4) | ((bits & 2) << 3)) - CODE_BIAS);
-    #else
-  const int16 bits = convert_int16(vload16(i / 2, codes + PLAIN_CODES(4))) >> (4 * (i % 2));
-  *q0 = convert_float16(((both & 15) | ((bits & 3) << 4)) - CODE_BIAS);
-  *q1 = convert_float16(((both >> 4) | ((bits & 12) << 2)) - CODE_BIAS);
-    #endif
-  #endif
+#else
+  const int16 four = convert_int16(vload16(i / 2, unit + SCALE_BYTES)) >> (4 * (i % 2));
+  *q0 = codes_to_float(four);
+  *q1 = codes_to_float(four >> 2);
 #endif
 }
 
@@ -257,32 +284,28 @@ __constant float code_values[16] = {CODE_VALUES};
 
 // The value of the code of one row (lane) and column of a unit.
 INLINE float code_at(GLOBAL uchar* unit, const int lane, const int c) {
-  GLOBAL uchar* codes = unit + SCALE_BYTES + lane;
-  #if CODE_BITS == 8
-    #ifdef SIGNED_CODES
-  return (float)as_char(codes[c * 16]);
-    #else
-  return (float)codes[c * 16];
+  GLOBAL uchar* codes = unit + SCALE_BYTES;
+  #ifdef CODE_WORDS
+  GLOBAL uint* words = (GLOBAL uint*)codes + lane;
+  uint q = words[c / CODES_A_WORD % CODE_BITS * 16] >> (c % CODES_A_WORD * CODE_BITS);
+  if (c >= 30) {
+    q = 0;
+    for (int k = 0; k < CODE_BITS / 2; ++k) {
+      q |= (words[((c - 30) * (CODE_BITS / 2) + k) * 16] >> 30) << (2 * k);
+    }
+    #if CODE_BITS % 2 == 1
+    q |= ((words[(CODE_BITS - 1) * 16] >> c) & 1) << (CODE_BITS - 1);
     #endif
+  }
   #else
-    #if CODE_BITS < 4
-  int q = (codes[(c / 4) * 16] >> (2 * (c % 4))) & 3;
-      #if CODE_BITS == 3
-  q |= ((codes[PLAIN_CODES(2) + (c / 8) * 16] >> (c % 8)) & 1) << 2;
-      #endif
-    #else
-  int q = (codes[(c / 2) * 16] >> (4 * (c % 2))) & 15;
-      #if CODE_BITS == 5
-  q |= ((codes[PLAIN_CODES(4) + (c / 8) * 16] >> (c % 8)) & 1) << 4;
-      #elif CODE_BITS == 6
-  q |= ((codes[PLAIN_CODES(4) + (c / 4) * 16] >> (2 * (c % 4))) & 3) << 4;
-      #endif
-    #endif
-    #ifdef CODE_VALUES
-  return code_values[q];
-    #else
-  return (float)(q - CODE_BIAS);
-    #endif
+  const uint q = codes[c * CODE_BITS / 8 * 16 + lane] >> (c * CODE_BITS % 8);
+  #endif
+  #if defined(CODE_VALUES)
+  return code_values[q & 15];
+  #elif defined(SIGNED_CODES)
+  return (float)((int)(q << (32 - CODE_BITS)) >> (32 - CODE_BITS));
+  #else
+  return (float)((int)(q & ((1 << CODE_BITS) - 1)) - CODE_BIAS);
   #endif
 }
 

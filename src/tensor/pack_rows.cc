@@ -17,27 +17,46 @@ constexpr int kUnit = 32;
 using Bytes = const uint8_t*;
 using UnitCodes = std::array<std::array<uint8_t, kUnit>, kRows>;  // of one unit, by row
 
-// A plane of `bits` bits, from bit `shift` of the codes on: 8 / bits columns a byte, the first
-// lowest.
-uint8_t* WritePlane(const UnitCodes& codes, int shift, int bits, uint8_t* out) {
-  const int per_byte = 8 / bits, mask = (1 << bits) - 1;
+// One, two or four columns a byte, the first in the lowest bits.
+void WritePlane(const UnitCodes& codes, int bits, uint8_t* out) {
+  const int per_byte = 8 / bits;
   for (int i = 0; i < kUnit / per_byte; ++i) {
     for (int r = 0; r < kRows; ++r) {
       int byte = 0;
-      for (int c = 0; c < per_byte; ++c) {
-        byte |= ((codes[r][i * per_byte + c] >> shift) & mask) << (c * bits);
-      }
+      for (int c = 0; c < per_byte; ++c) byte |= codes[r][i * per_byte + c] << (c * bits);
       *out++ = static_cast<uint8_t>(byte);
     }
   }
-  return out;
 }
 
-// Codes of 2, 4 or 8 bits are one plane; the bits above follow in a plane of their own.
+// Words of 32 bits, of 10, 6 or 5 codes each; the codes of columns 30 and 31 are spread over the
+// two bits that each word has left: pairs of bits in words of their own, the last bit in the last
+// word.
+void WriteWords(const UnitCodes& codes, int bits, uint8_t* out) {
+  const int per_word = 32 / bits, pairs = bits / 2;
+  for (int w = 0; w < bits; ++w) {
+    for (int r = 0; r < kRows; ++r) {
+      uint32_t word = 0;
+      for (int j = 0; j < per_word; ++j) {
+        word |= static_cast<uint32_t>(codes[r][w * per_word + j]) << (j * bits);
+      }
+      const uint32_t low = codes[r][30], high = codes[r][31];
+      const uint32_t rest = w < pairs       ? (low >> (2 * w)) & 3
+                            : w < 2 * pairs ? (high >> (2 * (w - pairs))) & 3
+                                            : (low >> w) | (high >> w << 1);
+      word |= rest << 30;
+      std::memcpy(out, &word, sizeof(word));
+      out += sizeof(word);
+    }
+  }
+}
+
 void WriteCodes(const UnitCodes& codes, int bits, uint8_t* out) {
-  const int low = bits == 8 ? 8 : bits >= 4 ? 4 : 2;
-  out = WritePlane(codes, 0, low, out);
-  if (bits > low) WritePlane(codes, low, bits - low, out);
+  if (8 % bits == 0) {
+    WritePlane(codes, bits, out);
+  } else {
+    WriteWords(codes, bits, out);
+  }
 }
 
 void CopyHalf(uint8_t* out, int row, Bytes from) { std::memcpy(out + 2 * row, from, 2); }
@@ -121,7 +140,8 @@ void PackK45(Bytes const* rows, int64_t super, bool five_bits, uint8_t* out) {
   }
 }
 
-// Q6_K: ql[128] qh[64] scales i8[16] d; 128 columns share 64 bytes of ql and 32 of qh.
+// Q6_K: ql[128] qh[64] scales i8[16] d; 128 columns share 64 bytes of ql and 32 of qh. A code less
+// 32 is the code with its upper bit turned.
 void PackQ6_K(Bytes const* rows, int64_t super, uint8_t* out) {
   constexpr int kUnitBytes = 32 + 256 + 128;
   for (int u = 0; u < 8; ++u) {
@@ -137,7 +157,7 @@ void PackQ6_K(Bytes const* rows, int64_t super, uint8_t* out) {
       Bytes ql = block + half * 64 + quarter % 2 * 32, qh = block + 128 + half * 32;
       for (int c = 0; c < kUnit; ++c) {
         const int low = quarter < 2 ? ql[c] & 15 : ql[c] >> 4;
-        codes[r][c] = static_cast<uint8_t>(low | (((qh[c] >> (2 * quarter)) & 3) << 4));
+        codes[r][c] = static_cast<uint8_t>(low | (((qh[c] >> (2 * quarter)) & 3) << 4)) ^ 32;
       }
     }
     WriteCodes(codes, 6, unit + 32);
