@@ -379,7 +379,8 @@ INF_API inf_status inf_quantize(const char* path, size_t path_len, const char* o
 /* ---- Tokenizer [C] -------------------------------------------------------------------------------- */
 
 /* From a GGUF file or a folder with tokenizer.json; needs no device and reads no weights. config may be
- * NULL; its "allow_symlinks" is as for inf_model_load. */
+ * NULL; its "allow_symlinks" is as for inf_model_load. What is supported: docs/tokenizers.md.
+ * Errors: NOT_FOUND, IO, PATH, FORMAT, LIMIT, and UNSUPPORTED naming the file and the part. */
 INF_API inf_status inf_tokenizer_load(const char* path, size_t path_len, const inf_config* config,
                                       inf_tokenizer** out, inf_error* err);
 /* The model's own. A new reference: free it. */
@@ -391,7 +392,8 @@ INF_API void inf_tokenizer_free(inf_tokenizer* tokenizer);
 #define INF_SKIP_SPECIAL 4u  /* detokenising: leave special tokens out */
 
 /* Ids of `text`; bytes that are not UTF-8 are read as U+FFFD. flags: INF_ADD_SPECIAL,
- * INF_PARSE_SPECIAL. */
+ * INF_PARSE_SPECIAL. Errors: LIMIT past 64 MiB, or where a pattern of the tokenizer needs too many
+ * steps; ARG for a character without a token where there is no unknown token. `out` stays as it was. */
 INF_API inf_status inf_tokenize(const inf_tokenizer* tokenizer, const char* text, size_t text_len,
                                 uint32_t flags, inf_tokens* out, inf_error* err);
 /* Text of `n` ids; INF_E_ARG for one that is not in the vocabulary. flags: INF_SKIP_SPECIAL. */
