@@ -80,7 +80,7 @@ TensorSet OpenSafetensorsFolder(const Folder& folder) {
     map = ReadIndex(File::OpenIn(folder, kIndexName));
     for (const auto& [tensor, shard] : map) shards.push_back(shard);
     std::ranges::sort(shards);
-    shards.erase(std::ranges::unique(shards).begin(), shards.end());
+    shards.erase(std::unique(shards.begin(), shards.end()), shards.end());  // clang 14: no subrange
   } else {
     shards =
         folder.Has(kSingleName) ? std::vector<std::string>{kSingleName} : ListSafetensors(path);
