@@ -307,6 +307,32 @@ INF_API inf_status inf_model_list_get(const inf_model_list* list, uint32_t index
                                       inf_model_entry* out, inf_error* err);
 INF_API void inf_model_list_free(inf_model_list* list);
 
+/* ---- Estimate: whether a model fits [C] ----------------------------------------------------------- */
+
+typedef struct inf_fit_desc {
+  uint32_t struct_size;
+  uint32_t fits;               /* 1: wanted_bytes are left on the device */
+  uint32_t device;             /* index in the runtime: that of the option "device" */
+  uint32_t context_length;     /* tokens that kv_bytes are for: option n_ctx, else the model's own */
+  uint64_t weight_bytes;       /* on the device, as inf_model_info reports it after a load */
+  uint64_t kv_bytes_per_token; /* of the layers with full attention */
+  uint64_t kv_bytes;           /* of one full session, sliding windows counted as the rings they are */
+  uint64_t scratch_bytes;      /* an upper bound: intermediates of the largest step (the option
+                                * prefill_chunk), sampler, and what a growing KV cache copies from */
+  uint64_t wanted_bytes;       /* weights, KV and scratch */
+  uint64_t active_bytes;       /* in use on the device now */
+  uint64_t limit_bytes;        /* of the device: see inf_memory_desc */
+  uint64_t missing_bytes;      /* wanted_bytes less what is left; 0 where it fits */
+} inf_fit_desc;
+
+/* What inf_model_load of the same path and config, and one session of context_length tokens, would take.
+ * Reads config and headers but no matrix of the weights; opens no device and compiles nothing.
+ *   path    as for inf_model_load
+ *   config  NULL for defaults; "device", "n_ctx", "prefill_chunk" and "allow_symlinks" are looked at
+ * Errors: as inf_model_load, but for memory; a failure leaves *out as it was. */
+INF_API inf_status inf_model_estimate(const inf_runtime* runtime, const char* path, size_t path_len,
+                                      const inf_config* config, inf_fit_desc* out, inf_error* err);
+
 /* ---- Model -------------------------------------------------------------------------------------- */
 
 /* Loads a checkpoint: a GGUF file, or a folder with config.json and *.safetensors. A GGUF model in

@@ -25,6 +25,7 @@ struct Command {
 
 Command AddDevices(CLI::App& root);
 Command AddDiscover(CLI::App& root);
+Command AddEstimate(CLI::App& root);
 Command AddInfo(CLI::App& root);
 Command AddGenerate(CLI::App& root);
 Command AddChat(CLI::App& root);

@@ -62,11 +62,16 @@ Config NewConfig(bool allow_symlinks) {
   return config;
 }
 
-Model LoadModelInto(const Runtime& runtime, const ModelOptions& options, inf_cancel* cancel) {
-  const Config config = NewConfig(options.allow_symlinks);
+Config NewConfig(const ModelOptions& options) {
+  Config config = NewConfig(options.allow_symlinks);
   if (!options.device.empty()) Set(config, "device", options.device);
   if (options.n_ctx > 0) Set(config, "n_ctx", options.n_ctx);
   if (options.validate_weights) Set(config, "validate_weights", int64_t{1});
+  return config;
+}
+
+Model LoadModelInto(const Runtime& runtime, const ModelOptions& options, inf_cancel* cancel) {
+  const Config config = NewConfig(options);
   Progress progress("loading");
   Model model;
   Call(inf_model_load, runtime.get(), options.path.data(), options.path.size(), config.get(),

@@ -19,6 +19,7 @@ Runtime NewRuntime(bool verbose);
 // `cancel` may be null.
 LoadedModel LoadModel(const ModelOptions& options, inf_cancel* cancel);
 Config NewConfig(bool allow_symlinks);
+Config NewConfig(const ModelOptions& options);
 Model LoadModelInto(const Runtime& runtime, const ModelOptions& options, inf_cancel* cancel);
 Tokenizer LoadTokenizer(const TokenizerOptions& options);
 // Sets the template of --template; nothing where it is empty.

@@ -55,8 +55,8 @@ func (c *Chat) SetVariablesJSON(json string) error {
 	})
 }
 
-// SetTemplate takes Jinja text instead of the checkpoint's, or one of the styles "gemma", "chatml",
-// "llama3", "plain".
+// SetTemplate takes the name of one of the checkpoint's templates, else of a style ("gemma",
+// "gemma-system", "chatml", "llama3", "plain"), else Jinja text; empty: back to the checkpoint's choice.
 func (c *Chat) SetTemplate(template string) error {
 	defer runtime.KeepAlive(c)
 	return call(func(e *C.inf_error) C.inf_status {

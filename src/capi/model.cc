@@ -2,6 +2,7 @@
 #include "capi/callback.h"
 #include "capi/guard.h"
 #include "capi/objects.h"
+#include "engine/estimate.h"
 #include "engine/quantization_info.h"
 
 namespace inference::capi {
@@ -25,15 +26,6 @@ LoadOptions OptionsFrom(const inf_config* config) {
   return options;
 }
 
-uint64_t KvBytesPerToken(const CausalLm& network) {
-  uint64_t bytes = 0;
-  for (const LayerCacheSpec& layer : network.cache_specs()) {
-    if (layer.window != 0) continue;
-    bytes += 2 * CacheBytes(kCacheBlock, layer.kv_heads, layer.head_dim) / kCacheBlock;
-  }
-  return bytes;
-}
-
 inf_model_desc Describe(const ModelObject& object) {
   const Model& model = *object.model;
   const ModelDims& dims = model.network().dims();
@@ -48,7 +40,7 @@ inf_model_desc Describe(const ModelObject& object) {
   desc.parameters = stats.parameters;
   desc.weight_bytes = stats.bytes;
   desc.decode_bytes_per_token = stats.decode_bytes_per_token;
-  desc.kv_bytes_per_token = KvBytesPerToken(model.network());
+  desc.kv_bytes_per_token = KvBytesPerToken(model.network().cache_specs());
   desc.vocab_size = static_cast<uint32_t>(dims.vocab_size);
   desc.num_layers = static_cast<uint32_t>(dims.num_layers);
   desc.hidden_size = static_cast<uint32_t>(dims.hidden_size);
@@ -90,6 +82,30 @@ inf_status inf_model_load(inf_runtime* runtime, const char* path, size_t path_le
     std::string name = NameOf(model->network().stats().main_format);
     *out = NewHandle<inf_model>(
         std::make_shared<ModelObject>(ModelObject{std::move(model), std::move(name)}));
+  });
+}
+
+inf_status inf_model_estimate(const inf_runtime* runtime, const char* path, size_t path_len,
+                              const inf_config* config, inf_fit_desc* out, inf_error* err) {
+  return Guard(err, [&] {
+    const auto owner = Lookup(runtime, "runtime");
+    const std::string where = PathArg(path, path_len);
+    const LoadOptions options = OptionsFrom(config);
+    RequireOutStruct(out, "out");
+    const Fit fit = EstimateModel(*owner->runtime, where, options);
+    inf_fit_desc desc = {};
+    desc.fits = fit.fits() ? 1 : 0;
+    desc.device = static_cast<uint32_t>(fit.device_index);
+    desc.context_length = static_cast<uint32_t>(fit.context_length);
+    desc.weight_bytes = fit.weight_bytes;
+    desc.kv_bytes_per_token = fit.kv_bytes_per_token;
+    desc.kv_bytes = fit.kv_bytes;
+    desc.scratch_bytes = fit.scratch_bytes;
+    desc.wanted_bytes = fit.wanted();
+    desc.active_bytes = fit.active_bytes;
+    desc.limit_bytes = fit.limit_bytes;
+    desc.missing_bytes = fit.fits() ? 0 : fit.wanted() - fit.left();
+    FillOut(out, desc);
   });
 }
 

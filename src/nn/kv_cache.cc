@@ -33,7 +33,40 @@ void CopyHeads(Device& device, const LayerCacheSpec& spec, const CacheView& from
   }
 }
 
+uint64_t LayerBytes(const LayerCacheSpec& spec, int64_t capacity) {
+  return 2 * CacheBytes(capacity, spec.kv_heads, spec.head_dim);
+}
+
 }  // namespace
+
+uint64_t KvBytesPerToken(const std::vector<LayerCacheSpec>& layers) {
+  uint64_t bytes = 0;
+  for (const LayerCacheSpec& spec : layers) {
+    if (spec.window == 0) bytes += LayerBytes(spec, kCacheBlock) / kCacheBlock;
+  }
+  return bytes;
+}
+
+uint64_t FullKvBytes(const std::vector<LayerCacheSpec>& layers, int64_t max_length,
+                     int64_t max_chunk) {
+  uint64_t bytes = 0;
+  for (const LayerCacheSpec& spec : layers) {
+    bytes += LayerBytes(spec, MaxCapacity(spec, max_length, std::min(max_chunk, max_length)));
+  }
+  return bytes;
+}
+
+uint64_t OldKvBytes(const std::vector<LayerCacheSpec>& layers, int64_t max_length,
+                    int64_t max_chunk) {
+  uint64_t bytes = 0;
+  for (const LayerCacheSpec& spec : layers) {
+    const int64_t most = MaxCapacity(spec, max_length, std::min(max_chunk, max_length));
+    int64_t capacity = kFirstCapacity;
+    while (2 * capacity < most) capacity *= 2;
+    if (capacity < most) bytes += LayerBytes(spec, capacity);
+  }
+  return bytes;
+}
 
 KvCache::KvCache(std::shared_ptr<Device> device, std::vector<LayerCacheSpec> layers,
                  int64_t max_length, int64_t max_chunk)

@@ -19,6 +19,15 @@ struct LayerCacheSpec {
   int64_t window = 0;  // 0 = full attention
 };
 
+// Bytes that a token adds to the layers with full attention.
+uint64_t KvBytesPerToken(const std::vector<LayerCacheSpec>& layers);
+// Bytes of a KvCache of these sizes that holds max_length tokens: what bytes() is then.
+uint64_t FullKvBytes(const std::vector<LayerCacheSpec>& layers, int64_t max_length,
+                     int64_t max_chunk);
+// Bytes of the buffers that its last growth at most replaces: they are there until it is done.
+uint64_t OldKvBytes(const std::vector<LayerCacheSpec>& layers, int64_t max_length,
+                    int64_t max_chunk);
+
 class KvCache {
  public:
   // max_length: tokens at most. max_chunk: most tokens appended in one step (sizes the rings).

@@ -249,8 +249,8 @@ TEST_F(NamedTemplates, ByOptionForAllChats) {
   EXPECT_EQ(Render(Open("chatml").get(), INF_ADD_GENERATION_PROMPT), "<|im_start|>assistant\n");
   const Chat chat = Open("{{ 'own' }}{{ bos_token }}");
   EXPECT_EQ(Render(chat.get()), "own<|begin_of_text|>");
-  Choose(chat, "tool_use");
-  EXPECT_EQ(Render(chat.get()), "T0");
+  Choose(chat, "rag");
+  EXPECT_EQ(Render(chat.get()), "R<|eot_id|><img>");
   Choose(chat, "");
   EXPECT_EQ(Render(chat.get()), "own<|begin_of_text|>");
 

@@ -72,6 +72,7 @@ pub const INF_SKIP_SPECIAL: u32 = 4;
 pub const INF_SPECIAL_BOS: u32 = 1;
 pub const INF_SPECIAL_EOS: u32 = 2;
 pub const INF_ADD_GENERATION_PROMPT: u32 = 1;
+pub const INF_CONTINUE_FINAL_MESSAGE: u32 = 2;
 pub const INF_SAMPLING_IGNORE_END: u32 = 1;
 pub const INF_FINISH_NONE: u32 = 0;
 pub const INF_FINISH_END: u32 = 1;
@@ -209,6 +210,23 @@ pub struct inf_model_entry {
     pub quant_bits: u32,
     pub quant_group: u32,
     pub reserved: u32,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct inf_fit_desc {
+    pub struct_size: u32,
+    pub fits: u32,
+    pub device: u32,
+    pub context_length: u32,
+    pub weight_bytes: u64,
+    pub kv_bytes_per_token: u64,
+    pub kv_bytes: u64,
+    pub scratch_bytes: u64,
+    pub wanted_bytes: u64,
+    pub active_bytes: u64,
+    pub limit_bytes: u64,
+    pub missing_bytes: u64,
 }
 
 #[repr(C)]
@@ -401,6 +419,14 @@ extern "C" {
         err: *mut inf_error,
     ) -> inf_status;
     pub fn inf_model_list_free(list: *mut inf_model_list);
+    pub fn inf_model_estimate(
+        runtime: *const inf_runtime,
+        path: *const c_char,
+        path_len: usize,
+        config: *const inf_config,
+        out: *mut inf_fit_desc,
+        err: *mut inf_error,
+    ) -> inf_status;
     pub fn inf_model_load(
         runtime: *mut inf_runtime,
         path: *const c_char,

@@ -37,8 +37,8 @@ impl Chat {
         Ok(())
     }
 
-    /// Jinja text instead of the checkpoint's, or one of the styles "gemma", "chatml", "llama3",
-    /// "plain".
+    /// The name of one of the checkpoint's templates, else of a style ("gemma", "gemma-system",
+    /// "chatml", "llama3", "plain"), else Jinja text; empty: back to the checkpoint's choice.
     pub fn set_template(&mut self, template: &str) -> Result<()> {
         call(|err| unsafe {
             sys::inf_chat_set_template(self.raw(), template.as_ptr().cast(), template.len(), err)

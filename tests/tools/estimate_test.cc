@@ -1,0 +1,42 @@
+// estimate: a table, and the same as JSON.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tools/program.h"
+
+namespace inference::tools_test {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(Estimate, TableAndJson) {
+  const Outcome json =
+      Inference({"estimate", "--model", TinyModel(), "--context", "128", "--json"});
+  ASSERT_EQ(json.exit_code, 0) << json.err;
+  const Json fit = json.lines().at(0);
+  EXPECT_EQ(fit["context_length"], 128);
+  EXPECT_EQ(fit["fits"], true);
+  EXPECT_EQ(fit["missing_bytes"], 0);
+  EXPECT_GT(fit["weight_bytes"], 100000);
+  EXPECT_EQ(fit["kv_bytes"], 128 * fit["kv_bytes_per_token"].get<int64_t>());
+  const Json info = Inference({"info", "--model", TinyModel(), "--json"}).lines().at(0);
+  EXPECT_EQ(fit["weight_bytes"], info["weight_bytes"]);
+
+  const Outcome table = Inference({"estimate", "--model", TinyModel(), "--context", "128"});
+  EXPECT_EQ(table.exit_code, 0);
+  for (const char* part :
+       {"weights", "KV cache", "128 tokens", "scratch", "device limit", "Fits."}) {
+    EXPECT_THAT(table.out, HasSubstr(part));
+  }
+}
+
+TEST(Estimate, Errors) {
+  EXPECT_THAT(Inference({"estimate", "--model", "/no/such"}).err,
+              HasSubstr("inference: NOT_FOUND: "));
+  EXPECT_EQ(Inference({"estimate", "--model", TinyModel(), "--context", "0"}).exit_code, 2);
+  const Outcome help = Inference({"estimate", "--help"});
+  EXPECT_THAT(help.out, HasSubstr("Example:\n"));
+}
+
+}  // namespace
+}  // namespace inference::tools_test
