@@ -46,20 +46,43 @@ TEST(Gguf, EveryTensorType) {
   };
   using W = GgufWriter;
   constexpr Case kCases[] = {
-      {W::kTensorF32, DType::kF32, 3, 12},      {W::kTensorF16, DType::kF16, 3, 6},
-      {W::kTensorBF16, DType::kBF16, 3, 6},     {W::kTensorQ4_0, DType::kQ4_0, 64, 36},
-      {W::kTensorQ4_1, DType::kQ4_1, 64, 40},   {W::kTensorQ5_0, DType::kQ5_0, 64, 44},
-      {W::kTensorQ5_1, DType::kQ5_1, 64, 48},   {W::kTensorQ8_0, DType::kQ8_0, 64, 68},
-      {W::kTensorQ4_K, DType::kQ4_K, 512, 288}, {W::kTensorQ5_K, DType::kQ5_K, 512, 352},
-      {W::kTensorQ6_K, DType::kQ6_K, 512, 420}, {W::kTensorI8, DType::kI8, 3, 3},
-      {W::kTensorI16, DType::kI16, 3, 6},       {W::kTensorI32, DType::kI32, 3, 12},
-      {W::kTensorI64, DType::kI64, 3, 24},      {W::kTensorF64, DType::kF64, 3, 24},
+      {W::kTensorF32, DType::kF32, 3, 12},        {W::kTensorF16, DType::kF16, 3, 6},
+      {W::kTensorBF16, DType::kBF16, 3, 6},       {W::kTensorQ4_0, DType::kQ4_0, 64, 36},
+      {W::kTensorQ4_1, DType::kQ4_1, 64, 40},     {W::kTensorQ5_0, DType::kQ5_0, 64, 44},
+      {W::kTensorQ5_1, DType::kQ5_1, 64, 48},     {W::kTensorQ8_0, DType::kQ8_0, 64, 68},
+      {W::kTensorQ4_K, DType::kQ4_K, 512, 288},   {W::kTensorQ5_K, DType::kQ5_K, 512, 352},
+      {W::kTensorQ6_K, DType::kQ6_K, 512, 420},   {W::kTensorI8, DType::kI8, 3, 3},
+      {W::kTensorI16, DType::kI16, 3, 6},         {W::kTensorI32, DType::kI32, 3, 12},
+      {W::kTensorI64, DType::kI64, 3, 24},        {W::kTensorF64, DType::kF64, 3, 24},
+      {W::kTensorQ2_K, DType::kQ2_K, 512, 168},   {W::kTensorQ3_K, DType::kQ3_K, 512, 220},
+      {W::kTensorIQ4_NL, DType::kIQ4_NL, 64, 36}, {W::kTensorIQ4_XS, DType::kIQ4_XS, 512, 272},
+      {W::kTensorMXFP4, DType::kMXFP4, 64, 34},
   };
   for (const Case& c : kCases) {
     const std::string data(c.bytes, 'q');
     const Gguf gguf = Open(GgufWriter().Tensor("w", c.type, {1, c.elements}, data));
     EXPECT_EQ(gguf.tensors.Find("w")->dtype, c.dtype);
     EXPECT_EQ(ReadAll(gguf.tensors, "w"), data);
+  }
+}
+
+TEST(Gguf, TensorTypesThatAreNotRead) {
+  const auto expect = [](Status status, uint32_t type, const std::string& message) {
+    const TempDir dir;
+    const std::string path = dir.Write(
+        "m.gguf",
+        GgufWriter().Tensor("the.tensor", type, {1, 256}, std::string(4096, 'q')).Build());
+    ExpectError(status, {path + ": tensor 'the.tensor': type " + message}, [&] { OpenGguf(path); });
+  };
+  const std::pair<uint32_t, const char*> kKnown[] = {
+      {9, "Q8_1"},     {15, "Q8_K"},  {16, "IQ2_XXS"}, {17, "IQ2_XS"},
+      {18, "IQ3_XXS"}, {19, "IQ1_S"}, {21, "IQ3_S"},   {22, "IQ2_S"},
+      {29, "IQ1_M"},   {34, "TQ1_0"}, {35, "TQ2_0"},   {40, "NVFP4"}};
+  for (const auto& [type, name] : kKnown) {
+    expect(Status::kUnsupported, type, fmt::format("{} ({}) is not supported", name, type));
+  }
+  for (const uint32_t type : {4u, 5u, 31u, 36u, 1000000u, UINT32_MAX}) {  // 4 and 5 were withdrawn
+    expect(Status::kFormat, type, fmt::format("{} is unknown", type));
   }
 }
 

@@ -37,15 +37,20 @@ class GgufWriter {
     kTensorQ5_0 = 6,
     kTensorQ5_1 = 7,
     kTensorQ8_0 = 8,
+    kTensorQ2_K = 10,
+    kTensorQ3_K = 11,
     kTensorQ4_K = 12,
     kTensorQ5_K = 13,
     kTensorQ6_K = 14,
+    kTensorIQ4_NL = 20,
+    kTensorIQ4_XS = 23,
     kTensorI8 = 24,
     kTensorI16 = 25,
     kTensorI32 = 26,
     kTensorI64 = 27,
     kTensorF64 = 28,
     kTensorBF16 = 30,
+    kTensorMXFP4 = 39,
   };
 
   explicit GgufWriter(uint32_t version = 3) : version_(version) {}

@@ -22,7 +22,9 @@ TEST(DType, InfoOfEveryType) {
       {DType::kI16, "I16", 1, 2},       {DType::kU16, "U16", 1, 2},
       {DType::kI32, "I32", 1, 4},       {DType::kU32, "U32", 1, 4},
       {DType::kI64, "I64", 1, 8},       {DType::kU64, "U64", 1, 8},
-      {DType::kBool, "BOOL", 1, 1},
+      {DType::kBool, "BOOL", 1, 1},     {DType::kIQ4_NL, "IQ4_NL", 32, 18},
+      {DType::kMXFP4, "MXFP4", 32, 17}, {DType::kQ2_K, "Q2_K", 256, 84},
+      {DType::kQ3_K, "Q3_K", 256, 110}, {DType::kIQ4_XS, "IQ4_XS", 256, 136},
   };
   for (const Case& c : kCases) {
     EXPECT_EQ(InfoOf(c.dtype).name, c.name);
