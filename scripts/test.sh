@@ -3,16 +3,18 @@
 #   scripts/test.sh           everything, without sanitizers
 #   scripts/test.sh --quick   without the real models and tokenizers (nothing is fetched)
 #   scripts/test.sh --asan    the C and C++ tests alone, under AddressSanitizer and UBSan
+#   scripts/test.sh --fuzz    the fuzz targets alone, 60 seconds each (also the last part of everything)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
 jobs=$(nproc)
-quick=0 asan=0
+quick=0 asan=0 fuzz=0
 for argument in "$@"; do
   case "$argument" in
     --quick) quick=1 ;;
     --asan) asan=1 ;;
-    *) echo "usage: $0 [--quick] [--asan]" >&2; exit 2 ;;
+    --fuzz) fuzz=1 ;;
+    *) echo "usage: $0 [--quick] [--asan | --fuzz]" >&2; exit 2 ;;
   esac
 done
 
@@ -23,7 +25,9 @@ leave_out() { left_out+=("$*"); echo "LEFT OUT: $*"; }
 section "Packages"
 scripts/install_deps.sh --tests
 
-if (( quick )); then
+if (( fuzz )); then
+  leave_out "everything but the fuzz targets (--fuzz)"
+elif (( quick )); then
   unset INFERENCE_SMOLLM2 INFERENCE_GEMMA3 INFERENCE_TOKENIZERS
   leave_out "tests on real models and tokenizers (--quick)"
 else
@@ -138,8 +142,15 @@ rust_tests() {
   )
 }
 
+fuzz_targets() {
+  section "Fuzz targets"
+  scripts/fuzz.sh --seconds 60
+}
+
 if (( asan )); then
   sanitized
+elif (( fuzz )); then
+  fuzz_targets
 else
   c_and_cpp
   sources
@@ -147,6 +158,7 @@ else
   c_example
   go_tests
   rust_tests
+  fuzz_targets
 fi
 
 section "Done"
