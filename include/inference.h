@@ -405,7 +405,9 @@ INF_API inf_status inf_quantize(const char* path, size_t path_len, const char* o
 /* ---- Tokenizer [C] -------------------------------------------------------------------------------- */
 
 /* From a GGUF file or a folder with tokenizer.json; needs no device and reads no weights. config may be
- * NULL; its "allow_symlinks" is as for inf_model_load. What is supported: docs/tokenizers.md.
+ * NULL; its "allow_symlinks", "chat_template" and "template_effort" are as for inf_model_load. What is
+ * supported: docs/tokenizers.md. A chat template that cannot be parsed fails only where it is used, unless
+ * it is the option's: INF_E_TEMPLATE, or INF_E_ARG for a word that is no name.
  * Errors: NOT_FOUND, IO, PATH, FORMAT, LIMIT, and UNSUPPORTED naming the file and the part. */
 INF_API inf_status inf_tokenizer_load(const char* path, size_t path_len, const inf_config* config,
                                       inf_tokenizer** out, inf_error* err);

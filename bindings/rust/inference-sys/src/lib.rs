@@ -427,6 +427,19 @@ extern "C" {
         out: *mut inf_fit_desc,
         err: *mut inf_error,
     ) -> inf_status;
+    pub fn inf_quantize(
+        path: *const c_char,
+        path_len: usize,
+        out_path: *const c_char,
+        out_path_len: usize,
+        bits: u32,
+        group: u32,
+        config: *const inf_config,
+        cancel: *mut inf_cancel,
+        progress: Option<inf_event_fn>,
+        user: *mut c_void,
+        err: *mut inf_error,
+    ) -> inf_status;
     pub fn inf_model_load(
         runtime: *mut inf_runtime,
         path: *const c_char,
