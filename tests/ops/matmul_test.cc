@@ -246,7 +246,8 @@ class MatmulEpilogueTest : public testing::TestWithParam<std::tuple<Epilogue, bo
 TEST_P(MatmulEpilogueTest, MatchesReference) {
   constexpr int64_t kI = 40;
   constexpr float kCap = 2.5f;
-  const auto [epilogue, with_bias] = GetParam();
+  const Epilogue epilogue = std::get<0>(GetParam());  // a lambda captures it: no binding
+  const bool with_bias = std::get<1>(GetParam());
   const bool gated = epilogue == Epilogue::kSiluGate || epilogue == Epilogue::kGeluGate;
   for (const int64_t T : {1, 2, 5, 9, 30}) {
     const int64_t O = gated ? 96 : 37, outputs = gated ? O / 2 : O;

@@ -53,8 +53,8 @@ INSTANTIATE_TEST_SUITE_P(
         UsageCase{{"logits", "--model", "m", "--ids", "1"}, "--out is required", "logits --help"}));
 
 TEST(Help, OfEveryCommandHasAnExample) {
-  for (const std::string command :
-       {"generate", "chat", "info", "devices", "tokenize", "render", "logits", "bench"}) {
+  for (const std::string command : {"generate", "chat", "info", "discover", "devices", "tokenize",
+                                    "render", "logits", "bench", "quantize"}) {
     const Outcome outcome = Inference({command, "--help"});
     EXPECT_EQ(outcome.exit_code, 0) << command;
     EXPECT_THAT(outcome.out, HasSubstr("inference " + command));
