@@ -205,9 +205,9 @@ void RefuseFlags(const JsonFields& config, std::initializer_list<const char*> fl
 }
 
 void RequireText(const JsonFields& config, const char* key, const char* wanted) {
-  const auto value = config.FindString(key);
-  Require(value.value_or(wanted) == wanted, Status::kUnsupported, "{}: {}: is {}, expected {}",
-          config.name(), key, Quote(*value), wanted);
+  const std::string value = config.FindString(key).value_or(wanted);
+  Require(value == wanted, Status::kUnsupported, "{}: {}: is {}, expected {}", config.name(), key,
+          Quote(value), wanted);
 }
 
 }  // namespace inference
