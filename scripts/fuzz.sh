@@ -28,7 +28,7 @@ run_target() {
   local target=$1 seconds=$2 work=$3 arguments=()
   [[ -f tests/fuzz/$target.dict ]] && arguments+=("-dict=tests/fuzz/$target.dict")
   mkdir -p "$work/$target" build-fuzz/findings
-  if ! build-fuzz/bin/fuzz_"$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=512 \
+  if ! build-fuzz/bin/fuzz_"$target" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=2048 -malloc_limit_mb=512 \
       -max_len=65536 -print_final_stats=1 -artifact_prefix="build-fuzz/findings/$target-" \
       "${arguments[@]}" "$work/$target" tests/fuzz/corpus/"$target" >"$work/$target.log" 2>&1; then
     echo "fuzz $target: a finding"
