@@ -38,7 +38,7 @@ class Ours:
     def __init__(self, library, path):
         self.library, self.tokens, self.handle = library, Tokens(), ctypes.c_void_p()
         self.error = Error(struct_size=ctypes.sizeof(Error))
-        self.check(library.inf_tokenizer_load(path.encode(), ctypes.c_size_t(len(path.encode())),
+        self.check(library.inf_tokenizer_load(path.encode(), ctypes.c_size_t(len(path.encode())), None,
                                               ctypes.byref(self.handle), ctypes.byref(self.error)))
 
     def check(self, status):

@@ -22,11 +22,15 @@ GenerateRequest RequestFor(const Session& session, const RequestObject& from) {
                           .cancel = from.cancel};
   const Tokenizer& tokenizer = *session.model().text()->tokenizer;
   if (const auto* text = std::get_if<TextPrompt>(&from.prompt)) {
-    request.prompt = tokenizer.Encode(text->text, text->options);
+    EncodeOptions options = text->options;
+    options.cancel = from.cancel.get();
+    request.prompt = tokenizer.Encode(text->text, options);
   } else if (const auto* ids = std::get_if<std::vector<int32_t>>(&from.prompt)) {
     request.prompt = *ids;
   } else if (const auto* chat = std::get_if<Conversation>(&from.prompt)) {
-    request.prompt = tokenizer.Encode(chat->Render({.add_generation_prompt = true}), kRenderedChat);
+    EncodeOptions options = kRenderedChat;
+    options.cancel = from.cancel.get();
+    request.prompt = tokenizer.Encode(chat->Render({.add_generation_prompt = true}), options);
     request.whole_context = true;
   } else {
     Fail(Status::kState, "request: has no prompt; set text, tokens or a chat");
@@ -110,7 +114,16 @@ inf_status inf_generate(inf_session* session, const inf_request* request, inf_ev
     const Hold held = Acquire(session, "session");
     const Hold wanted = Acquire(request, "request");
     if (out != nullptr) RequireOutStruct(out, "out");
-    Generation generation(held->session, RequestFor(*held->session, *wanted));
+    GenerateRequest copy;
+    try {
+      copy = RequestFor(*held->session, *wanted);
+    } catch (const Error& error) {  // cancelled while the prompt was encoded
+      if (out != nullptr && error.status() == Status::kCancelled) {
+        FillOut(out, Describe(GenerateResult{.finish = Finish::kCancelled}));
+      }
+      throw;
+    }
+    Generation generation(held->session, std::move(copy));
     try {
       RunGeneration(generation, fn, user);
     } catch (const Error& error) {

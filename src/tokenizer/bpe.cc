@@ -14,6 +14,7 @@ namespace {
 
 constexpr uint32_t kCharTable = 0x3000;  // Latin to CJK punctuation, with U+2581 and U+0100..
 constexpr uint32_t kNone = ~uint32_t{0};
+constexpr size_t kMergesBetweenChecks = 4096;
 
 bool Later(const ModelScratch::Candidate& a, const ModelScratch::Candidate& b) {
   return a.order > b.order;
@@ -97,6 +98,7 @@ void Bpe::Encode(std::string_view word, ModelScratch& scratch, std::vector<int32
     const Utf8Char c = DecodeUtf8(word, at);
     const int32_t id = FindCharacter(word.substr(at, c.length), c.code_point);
     if (MayCut(previous, id)) {
+      ThrowIfCancelled(scratch.cancel, kEncoding);
       EncodePart(word.substr(begin, at - begin), scratch, out);
       begin = at;
     }
@@ -213,7 +215,8 @@ void Bpe::Merge(ModelScratch& scratch) const {
   heap.clear();
   for (uint32_t i = 0; i + 1 < symbols.size(); ++i) Queue(i, scratch);
   std::make_heap(heap.begin(), heap.end(), Later);
-  while (!heap.empty()) {
+  for (size_t count = 0; !heap.empty(); ++count) {
+    if (count % kMergesBetweenChecks == 0) ThrowIfCancelled(scratch.cancel, kEncoding);
     const ModelScratch::Candidate best = heap.front();
     std::pop_heap(heap.begin(), heap.end(), Later);
     heap.pop_back();

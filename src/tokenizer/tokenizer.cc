@@ -14,8 +14,10 @@ namespace {
 // Encodes one text: the buffers that its pieces share.
 class Encoder {
  public:
-  Encoder(const TokenizerParts& parts, bool parse_special, std::vector<int32_t>& out)
-      : parts_(parts), parse_special_(parse_special), out_(out) {}
+  Encoder(const TokenizerParts& parts, const EncodeOptions& options, std::vector<int32_t>& out)
+      : parts_(parts), parse_special_(options.parse_special), out_(out) {
+    model_.cancel = options.cancel;
+  }
 
   void Run(std::string_view text) {
     ForEachPiece(parts_.raw_added, text, raw_matches_,
@@ -38,6 +40,7 @@ class Encoder {
   }
 
   void EncodePiece(std::string_view piece, bool at_start) {
+    ThrowIfCancelled(model_.cancel, kEncoding);
     std::string normalized;
     if (!parts_.normalizer.empty()) {
       normalized = parts_.normalizer.Apply(piece, regex_);
@@ -52,6 +55,7 @@ class Encoder {
     const Words words = parts_.pre_tokenizer.Apply(std::string(text), at_start, regex_);
     const std::string_view all = words.text;
     for (const TextRange& word : words.ranges) {
+      ThrowIfCancelled(model_.cancel, kEncoding);
       parts_.model->Encode(all.substr(word.begin, word.end - word.begin), model_, out_);
     }
   }
@@ -76,7 +80,7 @@ std::vector<int32_t> Tokenizer::Encode(std::string_view text, const EncodeOption
           "tokenizer: text of {} bytes, expected at most {}", text.size(), kMaxTextBytes);
   std::vector<int32_t> ids;
   if (options.add_special) ids = parts_->prefix;
-  Encoder encoder(*parts_, options.parse_special, ids);
+  Encoder encoder(*parts_, options, ids);
   if (IsValidUtf8(text)) {
     encoder.Run(text);
   } else {

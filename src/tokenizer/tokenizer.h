@@ -10,13 +10,15 @@
 #include <vector>
 
 #include "formats/gguf.h"
+#include "util/cancel.h"
 #include "util/file.h"
 
 namespace inference {
 
 struct EncodeOptions {
-  bool add_special = true;    // what the post-processor / add_bos_token says
-  bool parse_special = true;  // special tokens written in the text are recognised
+  bool add_special = true;             // what the post-processor / add_bos_token says
+  bool parse_special = true;           // special tokens written in the text are recognised
+  const CancelFlag* cancel = nullptr;  // may be null; looked at from word to word
 };
 
 struct TokenizerParts;
@@ -30,7 +32,7 @@ class Tokenizer {  // immutable, thread-safe
   ~Tokenizer();
 
   // Any bytes: each maximal invalid part of UTF-8 counts as U+FFFD. LIMIT past kMaxTextBytes or
-  // where a pattern needs too many steps; ARG for a character that no token covers.
+  // where a pattern needs too many steps; ARG for a character that no token covers; CANCELLED.
   std::vector<int32_t> Encode(std::string_view text, const EncodeOptions& options) const;
 
   // Always valid UTF-8; ARG for an id out of range. Nothing is cleaned up afterwards

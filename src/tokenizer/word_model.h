@@ -6,8 +6,11 @@
 #include <vector>
 
 #include "tokenizer/word_cache.h"
+#include "util/cancel.h"
 
 namespace inference {
+
+constexpr std::string_view kEncoding = "generate: encoding";  // what CANCELLED says
 
 // What one thread needs while it encodes one text with one model.
 struct ModelScratch {
@@ -30,7 +33,8 @@ struct ModelScratch {
   std::vector<Symbol> symbols;
   std::vector<Candidate> heap;
   std::vector<PathEnd> paths;
-  WordCache cache;  // of BPE words
+  WordCache cache;                     // of BPE words
+  const CancelFlag* cancel = nullptr;  // may be null; long words look at it
 };
 
 class WordModel {  // immutable, thread-safe
@@ -38,7 +42,7 @@ class WordModel {  // immutable, thread-safe
   virtual ~WordModel() = default;
 
   // Appends the ids of `word` (valid UTF-8). ARG for what has no token where the model has no
-  // unknown token.
+  // unknown token; CANCELLED.
   virtual void Encode(std::string_view word, ModelScratch& scratch,
                       std::vector<int32_t>& out) const = 0;
 };

@@ -121,6 +121,18 @@ TEST(Hostile, IdsOutOfRangeAreArgumentErrors) {
   }
 }
 
+TEST(Hostile, EncodingStopsWhenItIsCancelled) {
+  CancelFlag cancel;
+  for (const auto& tokenizer : LoadAll()) {
+    const std::string text = Repeat("some words ") + Repeat("a");
+    cancel.Trigger();
+    ExpectError(Status::kCancelled, {"generate: encoding: cancelled"},
+                [&] { tokenizer->Encode(text, {.cancel = &cancel}); });
+    cancel.Reset();
+    EXPECT_EQ(tokenizer->Encode(text, {.cancel = &cancel}), tokenizer->Encode(text, {}));
+  }
+}
+
 TEST(Hostile, TextsPastTheLimit) {
   const auto tokenizer = LoadTiny("llama-gqa");
   const std::string text(Tokenizer::kMaxTextBytes + 1, 'a');
