@@ -32,6 +32,7 @@ const std::map<std::string, Call>& StatusCalls() {
       HANDLE_CALL(inf_memory_reset_peak, inf_runtime, 0),
       HANDLE_CALL(inf_memory_trim, inf_runtime, 0),
       HANDLE_CALL(inf_discover, inf_runtime, nullptr, 0, nullptr, nullptr),
+      HANDLE_CALL(inf_model_estimate, inf_runtime, nullptr, 0, nullptr, nullptr),
       HANDLE_CALL(inf_model_list_get, inf_model_list, 0, nullptr),
       HANDLE_CALL(inf_model_load, inf_runtime, nullptr, 0, nullptr, nullptr, nullptr, nullptr,
                   nullptr),
@@ -123,8 +124,7 @@ const std::set<std::string> kWithoutHandle = {
     "inf_has_feature",    "inf_build_info",     "inf_status_name",  "inf_buf_free",
     "inf_tokens_free",    "inf_floats_free",    "inf_option_count", "inf_option_info",
     "inf_config_new",     "inf_runtime_new",    "inf_cancel_new",   "inf_tokenizer_load",
-    "inf_quantize",
-    "inf_sampling_init",  "inf_request_new",    "inf_finish_name"};
+    "inf_quantize",       "inf_sampling_init",  "inf_request_new",  "inf_finish_name"};
 
 TEST(Handles, EveryExportIsTriedHere) {
   std::set<std::string> tried = kWithoutHandle;
