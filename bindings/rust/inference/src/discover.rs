@@ -45,11 +45,7 @@ impl Runtime {
     }
 
     /// With options: "allow_symlinks" 1 lets the files of a folder be links to anywhere.
-    pub fn discover_with(
-        &self,
-        dir: impl AsRef<Path>,
-        config: &Config,
-    ) -> Result<Vec<FoundModel>> {
+    pub fn discover_with(&self, dir: impl AsRef<Path>, config: &Config) -> Result<Vec<FoundModel>> {
         let dir = dir.as_ref().as_os_str().as_bytes();
         let config = config.build()?;
         // SAFETY: pointers go with their lengths and handles are live, here and below.
