@@ -59,41 +59,59 @@ Exponent ExponentOf(DType dtype) {
   }
 }
 
-bool IsFinite(const std::byte* at, size_t size, uint32_t mask, uint32_t* bits) {
-  *bits = 0;
-  std::memcpy(bits, at, size);
-  return (*bits & mask) != mask;
+// Index of the first of the scales that is not finite, or -1; `count` of them at `offset` in each
+// stretch of `stride` bytes.
+template <typename Bits>
+int64_t FindInfinite(std::span<const std::byte> bytes, uint64_t stride, uint64_t offset,
+                     uint32_t count, uint32_t mask, uint32_t* found) {
+  for (uint64_t at = 0; at < bytes.size(); at += stride) {
+    for (uint32_t i = 0; i < count; ++i) {
+      Bits bits;
+      std::memcpy(&bits, &bytes[at + offset + i * sizeof(bits)], sizeof(bits));
+      if ((bits & mask) != mask) continue;
+      *found = bits;
+      return static_cast<int64_t>(at / stride);
+    }
+  }
+  return -1;
+}
+
+int64_t FindInfinite(DType dtype, std::span<const std::byte> bytes, uint64_t stride,
+                     uint64_t offset, uint32_t count, uint32_t* found) {
+  const uint32_t mask = ExponentOf(dtype).mask;
+  switch (InfoOf(dtype).block_bytes) {
+    case 1:
+      return FindInfinite<uint8_t>(bytes, stride, offset, count, mask, found);
+    case 2:
+      return FindInfinite<uint16_t>(bytes, stride, offset, count, mask, found);
+    default:
+      return FindInfinite<uint32_t>(bytes, stride, offset, count, mask, found);
+  }
 }
 
 }  // namespace
 
 void CheckScales(DType dtype, std::span<const std::byte> scales,
                  const std::function<std::string(uint64_t index)>& where) {
-  const size_t size = InfoOf(dtype).block_bytes;
-  const Exponent exponent = ExponentOf(dtype);
-  for (size_t at = 0; at < scales.size(); at += size) {
-    uint32_t bits;
-    if (IsFinite(&scales[at], size, exponent.mask, &bits)) continue;
-    Fail(Status::kNumeric, "{}: a scale or bias is 0x{:0{}x}, expected {}", where(at / size), bits,
-         2 * size, exponent.expected);
-  }
+  const uint64_t size = InfoOf(dtype).block_bytes;
+  uint32_t bits = 0;
+  const int64_t at = FindInfinite(dtype, scales, size, 0, 1, &bits);
+  if (at < 0) return;
+  Fail(Status::kNumeric, "{}: a scale or bias is 0x{:0{}x}, expected {}",
+       where(static_cast<uint64_t>(at)), bits, 2 * size, ExponentOf(dtype).expected);
 }
 
 void CheckBlockScales(DType dtype, std::span<const std::byte> blocks,
                       const std::function<std::string(uint64_t block)>& where) {
   const Scales scales = ScalesOf(dtype);
   if (scales.count == 0) return;
-  const uint64_t block_bytes = InfoOf(dtype).block_bytes;
-  const size_t size = InfoOf(scales.dtype).block_bytes;
-  const Exponent exponent = ExponentOf(scales.dtype);
-  for (uint64_t at = 0; at < blocks.size(); at += block_bytes) {
-    for (uint32_t i = 0; i < scales.count; ++i) {
-      uint32_t bits;
-      if (IsFinite(&blocks[at + scales.offset + i * size], size, exponent.mask, &bits)) continue;
-      Fail(Status::kNumeric, "{}: the scale of a block is 0x{:0{}x}, expected {}",
-           where(at / block_bytes), bits, 2 * size, exponent.expected);
-    }
-  }
+  uint32_t bits = 0;
+  const int64_t at = FindInfinite(scales.dtype, blocks, InfoOf(dtype).block_bytes, scales.offset,
+                                  scales.count, &bits);
+  if (at < 0) return;
+  Fail(Status::kNumeric, "{}: the scale of a block is 0x{:0{}x}, expected {}",
+       where(static_cast<uint64_t>(at)), bits, 2 * InfoOf(scales.dtype).block_bytes,
+       ExponentOf(scales.dtype).expected);
 }
 
 }  // namespace inference

@@ -18,32 +18,34 @@ using Bytes = const uint8_t*;
 using UnitCodes = std::array<std::array<uint8_t, kUnit>, kRows>;  // of one unit, by row
 
 // One, two or four columns a byte, the first in the lowest bits.
-void WritePlane(const UnitCodes& codes, int bits, uint8_t* out) {
-  const int per_byte = 8 / bits;
-  for (int i = 0; i < kUnit / per_byte; ++i) {
+template <int kBits>
+void WritePlane(const UnitCodes& codes, uint8_t* out) {
+  constexpr int kPerByte = 8 / kBits;
+  for (int i = 0; i < kUnit / kPerByte; ++i) {
     for (int r = 0; r < kRows; ++r) {
       int byte = 0;
-      for (int c = 0; c < per_byte; ++c) byte |= codes[r][i * per_byte + c] << (c * bits);
+      for (int c = 0; c < kPerByte; ++c) byte |= codes[r][i * kPerByte + c] << (c * kBits);
       *out++ = static_cast<uint8_t>(byte);
     }
   }
 }
 
-// Words of 32 bits, of 10, 6 or 5 codes each; the codes of columns 30 and 31 are spread over the
+// Words of 32 kBits, of 10, 6 or 5 codes each; the codes of columns 30 and 31 are spread over the
 // two bits that each word has left: pairs of bits in words of their own, the last bit in the last
 // word.
-void WriteWords(const UnitCodes& codes, int bits, uint8_t* out) {
-  const int per_word = 32 / bits, pairs = bits / 2;
-  for (int w = 0; w < bits; ++w) {
+template <int kBits>
+void WriteWords(const UnitCodes& codes, uint8_t* out) {
+  constexpr int kPerWord = 32 / kBits, kPairs = kBits / 2;
+  for (int w = 0; w < kBits; ++w) {
     for (int r = 0; r < kRows; ++r) {
       uint32_t word = 0;
-      for (int j = 0; j < per_word; ++j) {
-        word |= static_cast<uint32_t>(codes[r][w * per_word + j]) << (j * bits);
+      for (int j = 0; j < kPerWord; ++j) {
+        word |= static_cast<uint32_t>(codes[r][w * kPerWord + j]) << (j * kBits);
       }
       const uint32_t low = codes[r][30], high = codes[r][31];
-      const uint32_t rest = w < pairs       ? (low >> (2 * w)) & 3
-                            : w < 2 * pairs ? (high >> (2 * (w - pairs))) & 3
-                                            : (low >> w) | (high >> w << 1);
+      const uint32_t rest = w < kPairs       ? (low >> (2 * w)) & 3
+                            : w < 2 * kPairs ? (high >> (2 * (w - kPairs))) & 3
+                                             : (low >> w) | (high >> w << 1);
       word |= rest << 30;
       std::memcpy(out, &word, sizeof(word));
       out += sizeof(word);
@@ -52,10 +54,19 @@ void WriteWords(const UnitCodes& codes, int bits, uint8_t* out) {
 }
 
 void WriteCodes(const UnitCodes& codes, int bits, uint8_t* out) {
-  if (8 % bits == 0) {
-    WritePlane(codes, bits, out);
-  } else {
-    WriteWords(codes, bits, out);
+  switch (bits) {
+    case 2:
+      return WritePlane<2>(codes, out);
+    case 3:
+      return WriteWords<3>(codes, out);
+    case 4:
+      return WritePlane<4>(codes, out);
+    case 5:
+      return WriteWords<5>(codes, out);
+    case 6:
+      return WriteWords<6>(codes, out);
+    default:
+      return WritePlane<8>(codes, out);
   }
 }
 
