@@ -240,7 +240,7 @@ TEST(Ranges, UnknownFlags) {
   EXPECT_FAILS(INF_E_ARG, "flags", inf_detok_new(SharedTokenizer(), 1, detok.out(), &err));
   Chat chat;
   ASSERT_OK(inf_chat_new(SharedTokenizer(), chat.out(), &err));
-  EXPECT_FAILS(INF_E_ARG, "flags", inf_chat_render(chat.get(), 2, &text, nullptr, &err));
+  EXPECT_FAILS(INF_E_ARG, "flags", inf_chat_render(chat.get(), 4, &text, nullptr, &err));
 }
 
 void ExpectRefused(const char* part, void (*change)(inf_sampling& sampling)) {

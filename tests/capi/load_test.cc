@@ -139,7 +139,8 @@ TEST(Load, GgufCutOffAnywhere) {
 TEST(Load, UnknownArchitectures) {
   TempDir folder;
   const std::string gguf = folder.Write("m.gguf", SmallGguf("mamba9"));
-  EXPECT_FAILS(INF_E_UNSUPPORTED, "'mamba9', expected one of gemma3, llama", Load(gguf, &err));
+  EXPECT_FAILS(INF_E_UNSUPPORTED, "'mamba9', expected one of gemma2, gemma3, llama",
+               Load(gguf, &err));
   std::filesystem::copy(kTinyModel, folder.Path("model"), std::filesystem::copy_options::recursive);
   folder.Write("model/config.json", R"({"model_type": "mamba9"})");
   EXPECT_FAILS(INF_E_UNSUPPORTED, "config.json: model_type: is 'mamba9'",

@@ -46,6 +46,7 @@ struct Footprint {
   bool operator==(const Footprint&) const = default;
 
   static Footprint Now() {
+    SharedModel();  // what the first load of a process keeps is there
     const auto count = [](const char* folder) {
       return std::distance(std::filesystem::directory_iterator(folder),
                            std::filesystem::directory_iterator());

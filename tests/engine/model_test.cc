@@ -67,13 +67,14 @@ TEST_F(ModelTest, ABrokenTemplateFailsWhereItIsUsed) {
   folder_.Write("model/chat_template.jinja", "{% if %}");
   const auto text = LoadTextProcessor(path());
   EXPECT_GT(text->tokenizer->vocab_size(), 0);
-  ExpectError(Status::kTemplate, {"chat_template.jinja:1:"}, [&] { text->GetTemplate(); });
+  ExpectError(Status::kTemplate, {"chat_template.jinja:1:"},
+              [&] { text->templates.Select("", false); });
 }
 
 TEST_F(ModelTest, NoTemplate) {
   std::filesystem::remove(folder_.Path("model/chat_template.jinja"));
   ExpectError(Status::kState, {"no chat template"},
-              [&] { LoadTextProcessor(path())->GetTemplate(); });
+              [&] { LoadTextProcessor(path())->templates.Select("", false); });
 }
 
 TEST(TextProcessorTest, AMissingFile) {
