@@ -92,10 +92,14 @@ KERNEL void matvec(__global float* y, __global float* sum, __global float* scrat
                    GLOBAL float* residual, const int K, const int padded_K, const int rows,
                    const int first_row, const int column, const float eps, const int mode,
                    const int epilogue, const int has_bias) {
-  __global float* a = scratch + (long)PART * padded_K;
   const long from = (long)first_row * K;
-  prepare_row(a, x + from, norm_weight, delta + from, delta_norm_weight, PART == 0 ? sum : 0, K,
-              padded_K, eps, mode);
+  GLOBAL float* a = x + from;
+  if (mode != INPUT_PLAIN || K != padded_K) {
+    __global float* row = scratch + (long)PART * padded_K;
+    prepare_row(row, x + from, norm_weight, delta + from, delta_norm_weight, PART == 0 ? sum : 0, K,
+                padded_K, eps, mode);
+    a = row;
+  }
   const int per_unit = IS_GATED(epilogue) ? 2 : 1;
   const int units = (rows + 15) / 16 / per_unit;
   const int last = SHARE_LAST(units, PART, PARTS) * per_unit;

@@ -13,6 +13,7 @@ namespace {
 
 constexpr int64_t kGpuGroup = 64;            // work-items a group
 constexpr int64_t kGpuMaxItems = 1 << 20;    // bodies walk on in strides beyond that
+constexpr int kMostApart = 16;               // runs, after work-groups did not meet
 constexpr int64_t kPartsPerComputeUnit = 2;  // evens out cores that other processes slow down
 
 KernelFamily FamilyOf(const Device& device) {
@@ -65,7 +66,8 @@ int64_t Recording::PartsFor(int64_t units) const {
     const int64_t items = std::clamp<int64_t>(units, 1, kGpuMaxItems);
     return (items + kGpuGroup - 1) / kGpuGroup * kGpuGroup;
   }
-  const int64_t most = device_->info().compute_units * kPartsPerComputeUnit;
+  // Groups that stay resident take one part each, and meet when all are done.
+  const int64_t most = device_->info().compute_units * (one_launch_ ? 1 : kPartsPerComputeUnit);
   return std::clamp<int64_t>(units, 1, most);
 }
 
@@ -77,9 +79,34 @@ std::string Recording::GroupDefine() const {
   return fmt::format(" -D GROUP={}", GroupSize(family_));
 }
 
-void Recording::Run() {
-  for (const Node& node : nodes_) device_->Enqueue(node.kernel, node.range);
+void Recording::UseOneLaunch() {
+  Require(nodes_.empty(), Status::kInternal, "recording: one launch, after {} nodes", size());
+  one_launch_ = family_ == KernelFamily::kCpu;
+}
+
+void Recording::Enqueue(size_t first_node) {
+  for (size_t i = first_node; i < nodes_.size(); ++i) {
+    device_->Enqueue(nodes_[i].kernel, nodes_[i].range);
+  }
   device_->Flush();
+}
+
+void Recording::Run() {
+  if (!one_launch_ || nodes_.empty()) return Enqueue(0);
+  if (apart_ > 0) {
+    --apart_;
+    return Enqueue(0);
+  }
+  if (!resident_) resident_ = std::make_unique<ResidentLaunch>(*device_, phases_);
+  const size_t done = resident_->Run(*device_);
+  if (done == nodes_.size()) {
+    next_apart_ = 1;
+    return;
+  }
+  // Somebody else has the cores: the longer this goes on, the rarer we try.
+  apart_ = next_apart_;
+  next_apart_ = std::min(2 * next_apart_, kMostApart);
+  Enqueue(done);
 }
 
 }  // namespace inference

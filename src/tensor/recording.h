@@ -3,11 +3,13 @@
 // so one recording serves every step of its shape.
 #pragma once
 
+#include <bit>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "device/device.h"
+#include "tensor/resident.h"
 #include "tensor/tensor.h"
 
 namespace inference {
@@ -39,12 +41,18 @@ class Recording {
     Kernel made = device_->GetKernel(kernel, files, defines + GroupDefine());
     made.SetArgs(args...);
     nodes_.push_back({std::move(made), RangeFor(units)});
+    phases_.push_back({{kernel, files, defines}, PartsFor(units), {Word(args)...}});
   }
 
   // Work-items that share `units` on a CPU device: scratch memory is sized by it.
   int64_t PartsFor(int64_t units) const;
 
-  void Run();  // enqueues every node; submission thread only
+  // From now on one launch runs all nodes, where the device can (a CPU device's work-groups run
+  // side by side). For many small nodes that run again and again. Before the first node.
+  void UseOneLaunch();
+
+  // Enqueues every node, in one launch or one each; submission thread only.
+  void Run();
   size_t size() const { return nodes_.size(); }
 
  private:
@@ -53,6 +61,13 @@ class Recording {
     Range range;
   };
   struct Arena;
+  static std::variant<Buffer, uint32_t> Word(const Buffer& buffer) { return buffer; }
+  static std::variant<Buffer, uint32_t> Word(int32_t value) {
+    return std::bit_cast<uint32_t>(value);
+  }
+  static std::variant<Buffer, uint32_t> Word(uint32_t value) { return value; }
+  static std::variant<Buffer, uint32_t> Word(float value) { return std::bit_cast<uint32_t>(value); }
+  void Enqueue(size_t first_node);
   Range RangeFor(int64_t units) const;
   std::string GroupDefine() const;  // " -D GROUP=64"
 
@@ -60,6 +75,11 @@ class Recording {
   KernelFamily family_;
   std::shared_ptr<Arena> arena_;
   std::vector<Node> nodes_;
+  std::vector<Phase> phases_;  // the same nodes
+  bool one_launch_ = false;
+  std::unique_ptr<ResidentLaunch> resident_;  // made by the first run
+  // Runs with a launch for each node: still to go, and after the next time that groups do not meet.
+  int apart_ = 0, next_apart_ = 1;
 };
 
 }  // namespace inference

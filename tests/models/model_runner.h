@@ -43,6 +43,7 @@ class ModelRunner {
       if (cache_.Reserve(length_ + T) || T != recorded_T_ || which != recorded_which_) {
         recording_ = family_ ? std::make_unique<Recording>(TestDevice(), *family_)
                              : std::make_unique<Recording>(TestDevice());
+        if (T == 1 && which == LogitsOf::kLast) recording_->UseOneLaunch();  // as sessions do
         logits_ = network_->Forward(*recording_, step_, cache_, T, which);
         recorded_T_ = T;
         recorded_which_ = which;
