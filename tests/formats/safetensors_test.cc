@@ -41,8 +41,8 @@ TEST(Safetensors, NamesTypesShapesAndBytes) {
 }
 
 TEST(Safetensors, MetadataMayBeNull) {  // as mlx.core.save_safetensors writes it
-  const TensorSet set = Open(
-      R"({"__metadata__":null,"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})", "A");
+  const TensorSet set =
+      Open(R"({"__metadata__":null,"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})", "A");
   ASSERT_EQ(set.entries().size(), 1u);
   EXPECT_EQ(ReadAll(set, "a"), "A");
 }

@@ -123,8 +123,8 @@ inline GgufParts ConvertFolder(const Checkpoint& folder, const std::string& arch
       part.type = GgufWriter::kTensorF32;
       part.data = FloatBytes(values);
     }
-    if (arch == "llama" && (name.find("attn_q.") != std::string::npos ||
-                            name.find("attn_k.") != std::string::npos)) {
+    if (arch == "llama" &&
+        (name.find("attn_q.") != std::string::npos || name.find("attn_k.") != std::string::npos)) {
       part.data = Interleave(part.data, entry.shape[0], head_dim);
     }
     out.tensors[name] = std::move(part);

@@ -59,8 +59,8 @@ inline std::vector<uint8_t> RandomRow(DType dtype, int64_t cols, std::mt19937& g
         half_at(at);
         break;
       case DType::kMXFP4:  // 2^-9 ... 2^6, one in eight the least there is
-        row[at] = static_cast<uint8_t>(generator() % 8 == 0 ? generator() % 2
-                                                            : 118 + generator() % 16);
+        row[at] =
+            static_cast<uint8_t>(generator() % 8 == 0 ? generator() % 2 : 118 + generator() % 16);
         break;
       case DType::kQ2_K:
         half_at(at + 80);
