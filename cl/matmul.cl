@@ -12,6 +12,16 @@
 #define FEW 4      // the same for what is left over
 #define BLOCKS 4   // row blocks that a matvec walks at once: enough chains to hide fma's latency
 
+// A row block is a stream of its own, often shorter than what a core's prefetcher needs to notice one.
+#if defined(__x86_64__) && defined(__clang__)
+  #define AHEAD 1024  // bytes
+  #define PREFETCH(p) __builtin_prefetch((const void*)(ulong)(p))
+#else
+  #define AHEAD 0
+  #define PREFETCH(p)
+#endif
+#define LINE_OF_PAIR(i) ((i) * UNIT_BYTES / 16 / 64)  // the cache line of a unit where its codes begin
+
 INLINE void finish(const float16 sum, __global float* y, GLOBAL float* residual, const int row,
                    const int rows, const int epilogue) {
   float16 other = 0.0f;
@@ -40,6 +50,10 @@ INLINE void dot_blocks(float16* acc, GLOBAL uchar* w, const long stride, GLOBAL 
 #pragma unroll
           for (int r = 0; r < R; ++r) {
             float16 q0, q1;
+#pragma unroll
+            for (int line = LINE_OF_PAIR(i); line < LINE_OF_PAIR(i + 1); ++line) {
+              PREFETCH(unit + r * stride + AHEAD + line * 64);
+            }
             unit_pair(unit + r * stride, i, &q0, &q1);
             acc[r] = fma(to_weight(q0, d[r], m[r]), (float16)(a0), acc[r]);
             acc[r] = fma(to_weight(q1, d[r], m[r]), (float16)(a1), acc[r]);
@@ -50,8 +64,8 @@ INLINE void dot_blocks(float16* acc, GLOBAL uchar* w, const long stride, GLOBAL 
   }
 }
 
-// Row blocks b ... b + n - 1, n <= BLOCKS, and what becomes of their outputs. Fewer than BLOCKS go one by
-// one: another unrolled form would only have to be compiled.
+// Row blocks b ... b + n - 1, n <= BLOCKS, and what becomes of their outputs. Fewer than BLOCKS go by
+// twos, one block standing in for both at the end: by itself it would wait for each of its sums.
 INLINE void matvec_blocks(__global float* y, GLOBAL uchar* w, GLOBAL float* a, GLOBAL float* bias,
                           GLOBAL float* residual, const int b, const int n, const int K,
                           const int rows, const int epilogue, const int has_bias) {
@@ -66,11 +80,14 @@ INLINE void matvec_blocks(__global float* y, GLOBAL uchar* w, GLOBAL float* a, G
     for (int r = 0; r < BLOCKS; ++r) out[r] = acc[r];
   } else {
 #pragma nounroll
-    for (int r = 0; r < n; ++r) {
+    for (int r = 0; r < n; r += 2) {
       float16 acc[BLOCKS];
+      const int both = r + 1 < n;
       acc[0] = first_sum(bias, b + r, has_bias);
-      dot_blocks(acc, w + (b + r) * stride, 0, a, K, 1);
+      acc[1] = first_sum(bias, b + r + both, has_bias);
+      dot_blocks(acc, w + (b + r) * stride, both ? stride : 0, a, K, 2);
       out[r] = acc[0];
+      out[r + 1] = acc[1];
     }
   }
   if (IS_GATED(epilogue)) {
