@@ -177,7 +177,7 @@ Session::Recorded& Session::RecordedFor(int64_t T, Mode mode) {
   if (recorded.recording && recorded.T == T && recorded.mode == mode) return recorded;
   recorded = {};  // its intermediates go before the new ones come
   Recorded fresh{T, mode, std::make_unique<Recording>(model_->device()), {}};
-  if (T == 1) fresh.recording->UseOneLaunch();
+  if (T == 1 && mode != Mode::kPrefill) fresh.recording->UseOneLaunch();
   fresh.logits =
       model_->network().Forward(*fresh.recording, impl_->step, impl_->cache, T,
                                 mode == Mode::kLogits ? LogitsOf::kAll : LogitsOf::kLast);

@@ -9,12 +9,6 @@
 
 namespace inference {
 
-bool IsHalfOrFloat(DType dtype);  // F32, F16 or BF16
-
-// Values of one such type as float32, and to one such type, rounded to nearest even.
-void ToFloats(DType dtype, std::span<const std::byte> from, std::span<float> out);
-void FromFloats(std::span<const float> from, DType dtype, std::span<std::byte> out);
-
 // A row of values, already rounded to the type of the scales, to words, scales and biases: what
 // StoredRowBytes(format, row.size()) counts, in this order. The values are finite; a scale may not
 // be, where a group is wider than float32.

@@ -13,6 +13,7 @@
 #include "models/quantization.h"
 #include "util/error.h"
 #include "util/file.h"
+#include "util/float16.h"
 #include "util/new_folder.h"
 #include "util/parallel.h"
 

@@ -4,6 +4,7 @@
 
 #include "models/architecture.h"
 #include "models/checkpoint.h"
+#include "models/config_fields.h"
 #include "models/decoder.h"
 #include "models/describe.h"
 #include "models/quantization.h"
@@ -55,6 +56,7 @@ DecoderConfig ReadConfig(const Architecture& architecture, const ConfigSource& s
     out = architecture.from_json(text ? *text : config, source);
   }
   out.dims.architecture = architecture.name;
+  out.dims.context_length = StretchedContext(out.rope, out.dims.context_length);
   return out;
 }
 

@@ -1,36 +1,15 @@
 #include "models/weight_loader.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 
 #include "util/error.h"
+#include "util/float16.h"
 
 namespace inference {
 
 namespace {
 
 constexpr int64_t kRowBlock = 16;  // of packed matrices, and of gate and up in turn
-
-float HalfToFloat(uint16_t bits) {
-  const int exponent = (bits >> 10) & 31, mantissa = bits & 1023;
-  float value;
-  if (exponent == 31) {
-    value = mantissa == 0 ? INFINITY : NAN;
-  } else if (exponent == 0) {
-    value = std::ldexp(static_cast<float>(mantissa), -24);
-  } else {
-    value = std::ldexp(static_cast<float>(1024 + mantissa), exponent - 25);
-  }
-  return bits & 0x8000 ? -value : value;
-}
-
-float BFloatToFloat(uint16_t bits) {
-  const uint32_t wide = static_cast<uint32_t>(bits) << 16;
-  float value;
-  std::memcpy(&value, &wide, sizeof(value));
-  return value;
-}
 
 // Where a row of the half form (i and i + E/2 turn together) is in the interleaved form.
 int64_t InterleavedRow(int64_t row, int64_t head_dim) {
@@ -65,22 +44,13 @@ WeightLoader::WeightLoader(const Checkpoint& checkpoint, std::shared_ptr<Device>
 std::vector<float> WeightLoader::HostVector(const std::string& name, int64_t size) {
   ThrowIfCancelled(hooks_.cancel, "model load");
   const TensorEntry& entry = finder_.Get(name, {size});
-  const bool is_f32 = entry.dtype == DType::kF32;
-  Require(is_f32 || entry.dtype == DType::kF16 || entry.dtype == DType::kBF16, Status::kUnsupported,
+  Require(IsHalfOrFloat(entry.dtype), Status::kUnsupported,
           "{}: type is {}, expected F32, F16 or BF16", finder_.Where(entry),
           InfoOf(entry.dtype).name);
   std::vector<std::byte> bytes(entry.bytes);
   checkpoint_->tensors.Read(entry, 0, bytes);
   std::vector<float> values(static_cast<size_t>(size));
-  if (is_f32) {
-    std::memcpy(values.data(), bytes.data(), bytes.size());
-  } else {
-    for (size_t i = 0; i < values.size(); ++i) {
-      uint16_t bits;
-      std::memcpy(&bits, &bytes[2 * i], sizeof(bits));
-      values[i] = entry.dtype == DType::kF16 ? HalfToFloat(bits) : BFloatToFloat(bits);
-    }
-  }
+  ToFloats(entry.dtype, bytes, values);
   Done(entry);
   return values;
 }

@@ -30,7 +30,7 @@ void WritePlane(const UnitCodes& codes, uint8_t* out) {
   }
 }
 
-// Words of 32 kBits, of 10, 6 or 5 codes each; the codes of columns 30 and 31 are spread over the
+// Words of 32 bits, of 10, 6 or 5 codes each; the codes of columns 30 and 31 are spread over the
 // two bits that each word has left: pairs of bits in words of their own, the last bit in the last
 // word.
 template <int kBits>

@@ -41,7 +41,9 @@ class Recording {
     Kernel made = device_->GetKernel(kernel, files, defines + GroupDefine());
     made.SetArgs(args...);
     nodes_.push_back({std::move(made), RangeFor(units)});
-    phases_.push_back({{kernel, files, defines}, PartsFor(units), {Word(args)...}});
+    if (one_launch_) {
+      phases_.push_back({{kernel, files, defines}, PartsFor(units), {Word(args)...}});
+    }
   }
 
   // Work-items that share `units` on a CPU device: scratch memory is sized by it.
@@ -75,8 +77,8 @@ class Recording {
   KernelFamily family_;
   std::shared_ptr<Arena> arena_;
   std::vector<Node> nodes_;
-  std::vector<Phase> phases_;  // the same nodes
   bool one_launch_ = false;
+  std::vector<Phase> phases_;                 // the same nodes, where one launch runs them
   std::unique_ptr<ResidentLaunch> resident_;  // made by the first run
   // Runs with a launch for each node: still to go, and after the next time that groups do not meet.
   int apart_ = 0, next_apart_ = 1;

@@ -21,7 +21,7 @@ struct Phase {
 // Submission thread only.
 class ResidentLaunch {
  public:
-  // `phases` and their buffers must outlive it. `spins`: how long a group waits for the others.
+  // The buffers that `phases` name must outlive it. `spins`: how long a group waits for the others.
   ResidentLaunch(Device& device, const std::vector<Phase>& phases, int spins = kSpins);
 
   // Runs the phases and waits. Returns the first one that is left to do, which is their number

@@ -3,7 +3,11 @@
 #pragma once
 
 #include <bit>
+#include <cstddef>
 #include <cstdint>
+#include <span>
+
+#include "util/dtype.h"
 
 namespace inference {
 
@@ -44,5 +48,11 @@ inline uint16_t FloatToBFloat(float value) {
   if ((bits & 0x7FFFFFFF) > 0x7F800000) return static_cast<uint16_t>((bits >> 16) | 0x40);  // NaN
   return static_cast<uint16_t>((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
 }
+
+bool IsHalfOrFloat(DType dtype);  // F32, F16 or BF16
+
+// Values of one such type as float32, and to one such type.
+void ToFloats(DType dtype, std::span<const std::byte> from, std::span<float> out);
+void FromFloats(std::span<const float> from, DType dtype, std::span<std::byte> out);
 
 }  // namespace inference

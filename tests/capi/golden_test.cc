@@ -75,6 +75,7 @@ class GoldenText : public testing::TestWithParam<Form> {
 };
 
 TEST_P(GoldenText, TextToIdsAndBack) {
+  ASSERT_FALSE(golden_["prompts"].empty());
   for (const json& prompt : golden_["prompts"]) {
     const Ids ids = prompt["ids"];
     EXPECT_EQ(Encode(prompt["text"]), ids) << prompt["text"];
@@ -106,6 +107,7 @@ constexpr double kMargin = 1e-3;
 class GoldenModel : public GoldenText {};
 
 TEST_P(GoldenModel, GreedyContinuations) {
+  ASSERT_FALSE(golden_["generate"].empty());
   for (const json& wanted : golden_["generate"]) {
     const Ids prompt = Encode(wanted["prompt"]), ids = wanted["ids"];
     const Session session = NewSession(0, model_.get());
@@ -113,6 +115,7 @@ TEST_P(GoldenModel, GreedyContinuations) {
     ASSERT_OK(inf_generate(session.get(),
                            NewRequest(prompt, static_cast<int32_t>(ids.size())).get(),
                            Collector::OnEvent, &got, nullptr, &err));
+    ASSERT_EQ(got.ids.size(), ids.size());
     const auto [mine, theirs] = std::ranges::mismatch(got.ids, ids);
     if (mine == got.ids.end()) continue;
     Ids one = prompt, other = prompt;
@@ -124,6 +127,7 @@ TEST_P(GoldenModel, GreedyContinuations) {
 }
 
 TEST_P(GoldenModel, LogProbabilitiesOfCompletionsAndTexts) {
+  for (const char* kind : {"score", "rolling", "next_token"}) ASSERT_FALSE(golden_[kind].empty());
   for (const json& score : golden_["score"]) {
     const Ids ids =
         Encode(score["prompt"].get<std::string>() + score["completion"].get<std::string>());

@@ -225,6 +225,21 @@ TEST(Config, WindowsOfTheOthers) {
   EXPECT_EQ(ReadConfig(gemma2).windows, (std::vector<int64_t>{4096, 0, 4096, 0}));
 }
 
+TEST(Config, AStretchedRotationIsGoodForMoreTokens) {
+  Checkpoint qwen = OpenTiny("qwen2-bias");
+  EXPECT_EQ(ReadConfig(qwen).dims.context_length, 512);
+  qwen.config["rope_scaling"] = {
+      {"type", "yarn"}, {"factor", 4.0}, {"original_max_position_embeddings", 512}};
+  const DecoderConfig yarn = ReadConfig(qwen, 2048);
+  EXPECT_EQ(yarn.dims.context_length, 2048);
+  EXPECT_DOUBLE_EQ(yarn.rope.scaling.attention_factor, 0.1 * std::log(4.0) + 1);
+  EXPECT_THROW(ReadConfig(qwen, 2049), Error);
+  qwen.config["rope_scaling"]["factor"] = 0.5;  // never fewer than the config says
+  EXPECT_EQ(ReadConfig(qwen).dims.context_length, 512);
+  qwen.config["rope_scaling"] = {{"type", "linear"}, {"factor", 4.0}};
+  EXPECT_EQ(ReadConfig(qwen).dims.context_length, 512);
+}
+
 TEST(Config, SoftCapsOfGemma2) {
   Checkpoint checkpoint = OpenTiny("gemma2");
   for (const char* field : {"attn_logit_softcapping", "final_logit_softcapping"}) {
