@@ -1,11 +1,11 @@
 #include "chat/jinja_format.h"
 
-#include <array>
+#include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <string>
 
 #include "chat/jinja_fault.h"
+#include "chat/jinja_float_digits.h"
 #include "chat/jinja_ops.h"
 #include "chat/jinja_print.h"
 #include "chat/jinja_text.h"
@@ -21,6 +21,8 @@ struct Spec {
   int width = 0;
   int precision = -1;  // absent
   char type = 0;
+
+  bool Has(char flag) const { return flags.find(flag) != std::string::npos; }
 };
 
 class PercentFormatter {
@@ -115,28 +117,47 @@ class PercentFormatter {
     if (!value.IsNumber()) {
       Raise("%{} format: a number is required, not {}", spec.type, TypeName(value));
     }
-    const std::string flags = "%" + spec.flags;
-    std::array<char, kMaxWidth * 2 + 512> buffer;
-    int length = 0;
     if (std::string_view("dixXo").find(spec.type) != std::string_view::npos) {
-      const bool decimal = spec.type == 'd' || spec.type == 'i';
-      if (value.kind() == Kind::kFloat && (!decimal || !(std::abs(value.number()) < 9.2e18))) {
-        Raise("%{} format: an integer is required, not float", spec.type);
-      }
-      const int64_t number =
-          value.kind() == Kind::kFloat ? static_cast<int64_t>(value.number()) : value.integer();
-      if (!decimal && number < 0) Raise("%{} format: negative number", spec.type);
-      const std::string pattern = flags + "*.*ll" + spec.type;
-      length = std::snprintf(buffer.data(), buffer.size(), pattern.c_str(), spec.width,
-                             spec.precision, static_cast<long long>(number));
-    } else if (std::string_view("fFeEgG").find(spec.type) != std::string_view::npos) {
-      const std::string pattern = flags + "*.*" + spec.type;
-      length = std::snprintf(buffer.data(), buffer.size(), pattern.c_str(), spec.width,
-                             spec.precision, value.number());
-    } else {
+      return FormatInteger(spec, value);
+    }
+    if (std::string_view("fFeEgG").find(spec.type) == std::string_view::npos) {
       Raise("unsupported format character {}", QuoteLikePython(std::string_view(&spec.type, 1)));
     }
-    return std::string(buffer.data(), std::min(static_cast<size_t>(length), buffer.size() - 1));
+    const double number = value.number();
+    return PadNumber(spec, std::signbit(number) && !std::isnan(number), "",
+                     FloatDigits(std::abs(number), spec.type, spec.Has('#'),
+                                 spec.precision < 0 ? 6 : spec.precision));
+  }
+
+  static std::string FormatInteger(const Spec& spec, const Value& value) {
+    const bool decimal = spec.type == 'd' || spec.type == 'i';
+    if (value.kind() == Kind::kFloat && (!decimal || !(std::abs(value.number()) < 9.2e18))) {
+      Raise("%{} format: an integer is required, not float", spec.type);
+    }
+    const int64_t number =
+        value.kind() == Kind::kFloat ? static_cast<int64_t>(value.number()) : value.integer();
+    const auto bits = static_cast<uint64_t>(number);
+    const uint64_t size = number < 0 ? 0 - bits : bits;
+    std::string digits = decimal            ? fmt::format("{}", size)
+                         : spec.type == 'o' ? fmt::format("{:o}", size)
+                         : spec.type == 'x' ? fmt::format("{:x}", size)
+                                            : fmt::format("{:X}", size);
+    const auto wanted = static_cast<size_t>(std::max(spec.precision, 0));
+    if (digits.size() < wanted) digits.insert(0, wanted - digits.size(), '0');
+    const std::string prefix = spec.Has('#') && !decimal ? std::string("0") + spec.type : "";
+    return PadNumber(spec, number < 0, prefix, digits);
+  }
+
+  static std::string PadNumber(const Spec& spec, bool negative, const std::string& prefix,
+                               const std::string& digits) {
+    const char* sign = negative ? "-" : spec.Has('+') ? "+" : spec.Has(' ') ? " " : "";
+    const std::string head = sign + prefix;
+    const size_t chars = head.size() + digits.size();
+    const auto width = static_cast<size_t>(spec.width);
+    if (spec.Has('0') && !spec.Has('-') && chars < width) {
+      return head + std::string(width - chars, '0') + digits;
+    }
+    return Pad(spec, head + digits);
   }
 
   static std::string Pad(const Spec& spec, std::string text) {
@@ -144,7 +165,7 @@ class PercentFormatter {
     const auto width = static_cast<size_t>(spec.width);
     if (chars >= width) return text;
     const std::string spaces(width - chars, ' ');
-    return spec.flags.find('-') != std::string::npos ? text + spaces : spaces + text;
+    return spec.Has('-') ? text + spaces : spaces + text;
   }
 
   Runtime& runtime_;

@@ -1,11 +1,10 @@
 #include "chat/jinja_format_spec.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <cstdio>
 
 #include "chat/jinja_fault.h"
+#include "chat/jinja_float_digits.h"
 #include "chat/jinja_ops.h"
 #include "chat/jinja_print.h"
 #include "chat/jinja_text.h"
@@ -181,13 +180,8 @@ std::string FormatFloat(const FormatSpec& spec, double number) {
   }
   const bool percent = spec.type == '%';
   const char type = percent ? 'f' : spec.type == 'n' ? 'g' : spec.type;
-  const std::string pattern =
-      std::string("%") + (spec.alternate ? "#" : "") + ".*" + std::string(1, type);
-  std::array<char, kMaxWidth + 512> buffer;
-  const int length =
-      std::snprintf(buffer.data(), buffer.size(), pattern.c_str(),
-                    spec.precision < 0 ? 6 : spec.precision, percent ? size * 100 : size);
-  std::string digits(buffer.data(), std::min(static_cast<size_t>(length), buffer.size() - 1));
+  const std::string digits = FloatDigits(percent ? size * 100 : size, type, spec.alternate,
+                                         spec.precision < 0 ? 6 : spec.precision);
   return FormatNumber(spec, negative, "", percent ? digits + "%" : digits, 3);
 }
 

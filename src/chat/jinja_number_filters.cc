@@ -1,14 +1,13 @@
 // Filters on numbers.
-#include <array>
 #include <charconv>
 #include <cmath>
-#include <cstdio>
 #include <optional>
 #include <string>
 
 #include "chat/jinja_args.h"
 #include "chat/jinja_fault.h"
 #include "chat/jinja_filters.h"
+#include "chat/jinja_float_digits.h"
 #include "chat/jinja_ops.h"
 #include "chat/jinja_text.h"
 
@@ -117,12 +116,11 @@ double RoundHalfEven(double value, int64_t precision) {
     const double scale = std::pow(10.0, static_cast<double>(-precision));
     return std::isinf(scale) ? 0.0 : std::nearbyint(value / scale) * scale;
   }
-  std::array<char, 700> buffer;
-  const int length =
-      std::snprintf(buffer.data(), buffer.size(), "%.*f", static_cast<int>(precision), value);
-  double rounded = value;
-  std::from_chars(buffer.data(), buffer.data() + length, rounded);
-  return rounded;
+  const std::string digits =
+      FloatDigits(std::abs(value), 'f', /*alternate=*/false, static_cast<int>(precision));
+  double rounded = 0;
+  std::from_chars(digits.data(), digits.data() + digits.size(), rounded);
+  return std::copysign(rounded, value);
 }
 
 Value Round(Runtime&, const Value& value, const Args& args) {
