@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "formats/gguf.h"
+#include "formats/safetensors.h"
 #include "util/error.h"
 #include "util/file.h"
 
@@ -15,31 +16,19 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr uint64_t kMaxConfigBytes = 16 << 20;
 constexpr const char* kConfigName = "config.json";
 
-// Names of what is in a folder, sorted. NOT_FOUND or IO.
-std::vector<std::string> List(const std::string& folder) {
-  std::vector<std::string> names;
-  std::error_code code;
-  for (fs::directory_iterator at(folder, code), end; !code && at != end; at.increment(code)) {
-    names.push_back(at->path().filename().string());
-  }
-  const Status status =
-      code == std::errc::no_such_file_or_directory ? Status::kNotFound : Status::kIo;
-  Require(!code, status, "{}: cannot list: {}", folder, code.message());
-  std::ranges::sort(names);
-  return names;
-}
-
+// Weights that a load refuses count, too, where they are there.
 void CountFile(const std::string& path, FoundModel& model) {
   std::error_code code;
   const uintmax_t bytes = fs::file_size(path, code);
-  if (!code) model.bytes += bytes;
+  if (code) return;
+  model.bytes += bytes;
   ++model.file_count;
 }
 
-// Runs `check`; what it fails with is the reason why a model cannot be loaded.
+// Runs `check`; what it fails with is the reason why a model cannot be loaded. The first one stays:
+// checks go in the order of a load.
 template <typename Check>
 void Explain(FoundModel& model, Check check) {
   try {
@@ -49,27 +38,28 @@ void Explain(FoundModel& model, Check check) {
   }
 }
 
-FoundModel DescribeFolder(const Folder& folder, const std::vector<std::string>& names) {
+void AddWeights(const Folder& folder, const std::string& name, FoundModel& model) {
+  CountFile(folder.path + "/" + name, model);
+  Explain(model, [&] { File::CheckIn(folder, name); });
+}
+
+FoundModel DescribeFolder(const Folder& folder) {
   FoundModel model;
-  model.path = folder.path;
-  model.format = CheckpointFormat::kSafetensors;
-  for (const std::string& name : names) {
-    if (name.ends_with(".safetensors")) CountFile(folder.path + "/" + name, model);
-  }
+  Checkpoint checkpoint;
+  model.path = checkpoint.path = folder.path;
+  model.format = checkpoint.format = CheckpointFormat::kSafetensors;
+  Explain(model, [&] { checkpoint.config = ReadModelConfig(folder); });
   Explain(model, [&] {
-    Checkpoint checkpoint;
-    checkpoint.path = folder.path;
-    checkpoint.format = model.format;
-    const File file = File::OpenIn(folder, kConfigName);
-    checkpoint.config = ReadJsonFile(file, kMaxConfigBytes);
-    const JsonFields config(checkpoint.config, file.path());
+    for (const std::string& name : SafetensorsNames(folder)) AddWeights(folder, name, model);
+  });
+  Explain(model, [&] {
+    const JsonFields config(checkpoint.config, folder.path + "/" + kConfigName);
     // Each of them may be wrong on its own.
     Explain(model, [&] { model.architecture = config.FindString("model_type").value_or(""); });
     Explain(model, [&] { model.quantization = QuantizationOf(config); });
     CheckSupported(checkpoint);
-    Require(folder.Has("tokenizer.json"), Status::kNotFound, "{}: holds no tokenizer.json",
-            folder.path);
   });
+  Explain(model, [&] { File::CheckIn(folder, "tokenizer.json"); });
   return model;
 }
 
@@ -89,11 +79,7 @@ FoundModel DescribeGguf(const Folder& folder, const std::string& name) {
     });
     model.quantization = QuantizationOf(gguf.tensors);
     const std::vector<std::string> parts = GgufPartNames(metadata);
-    for (size_t i = 1; i < parts.size(); ++i) {
-      Require(folder.Has(parts[i]), Status::kNotFound, "{}: is missing, part {} of {}",
-              folder.path + "/" + parts[i], i + 1, parts.size());
-      CountFile(folder.path + "/" + parts[i], model);
-    }
+    for (size_t i = 1; i < parts.size(); ++i) AddWeights(folder, parts[i], model);
     CheckSupported(checkpoint);
     Require(metadata.Has("tokenizer.ggml.tokens"), Status::kNotFound,
             "{}: key 'tokenizer.ggml.tokens': is missing, expected a tokenizer", model.path);
@@ -107,14 +93,14 @@ bool IsFurtherPart(const std::string& name, std::set<std::string>& seen) {
   return part && !seen.insert(fmt::format("{} {}", part->stem, part->count)).second;
 }
 
-// What `folder` itself is, and the GGUF files in it.
+// What `folder` itself is.
 void AddFolder(const Folder& folder, const std::vector<std::string>& names,
                std::vector<FoundModel>& out) {
   const auto is_safetensors = [](const std::string& name) {
     return name.ends_with(".safetensors");
   };
   if (folder.Has(kConfigName) && std::ranges::any_of(names, is_safetensors)) {
-    out.push_back(DescribeFolder(folder, names));
+    out.push_back(DescribeFolder(folder));
   }
 }
 
@@ -132,7 +118,7 @@ std::vector<FoundModel> Discover(const std::string& folder, bool allow_symlinks,
   const fs::path absolute = fs::weakly_canonical(folder, code);
   Require(!code, Status::kIo, "{}: cannot resolve: {}", folder, code.message());
   const Folder base(absolute.string(), allow_symlinks);
-  const std::vector<std::string> names = List(base.path);
+  const std::vector<std::string> names = ListFolder(base.path);
   std::vector<FoundModel> out;
   std::set<std::string> seen;
   AddFolder(base, names, out);
@@ -143,7 +129,7 @@ std::vector<FoundModel> Discover(const std::string& folder, bool allow_symlinks,
       continue;
     }
     try {
-      const std::vector<std::string> inner = List(child.path);
+      const std::vector<std::string> inner = ListFolder(child.path);
       std::set<std::string> seen_inner;
       AddFolder(child, inner, out);
       for (const std::string& file : inner) AddGgufFile(child, file, seen_inner, out);

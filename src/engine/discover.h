@@ -22,10 +22,10 @@ struct FoundModel {
 };
 
 // `folder` itself first, then its direct children by name: folders with config.json and at least
-// one
-// *.safetensors, and *.gguf files, in it and in its folders; a GGUF model in several files counts
-// once. Reads config.json and GGUF headers; safetensors are only counted. NOT_FOUND, PATH or IO
-// where `folder` cannot be listed; a child that cannot be is logged and left out.
+// one *.safetensors, and *.gguf files, in it and in its folders; a GGUF model in several files
+// counts once. Reads config.json, the index of the shards and GGUF headers; safetensors are counted
+// and checked by the rule of Folder, not opened. NOT_FOUND or IO where `folder` cannot be listed; a
+// child that cannot be is logged and left out.
 std::vector<FoundModel> Discover(const std::string& folder, bool allow_symlinks,
                                  const Logger& logger);
 

@@ -25,6 +25,22 @@ std::string PlainTypeName(const std::string& torch_dtype) {
   return torch_dtype;
 }
 
+// Other tools tell their method, MLX a mode that is "affine" where it is not told.
+QuantizationInfo QuantizationOfBlock(const JsonFields& block) {
+  QuantizationInfo out;
+  out.bits = static_cast<uint32_t>(block.FindInt("bits", 0, 64).value_or(0));
+  const int64_t group = block.FindInt("group_size", -1, 65536).value_or(0);
+  out.group = static_cast<uint32_t>(std::max<int64_t>(group, 0));  // -1: one scale a row
+  std::optional<std::string> scheme = block.FindString("quant_method");
+  if (!scheme) scheme = block.FindString("mode");
+  if (scheme && *scheme != "affine") {
+    out.name = UpperCase(*scheme);
+  } else {
+    out.name = out.bits == 0 ? "affine" : fmt::format("{}-bit affine", out.bits);
+  }
+  return out;
+}
+
 }  // namespace
 
 QuantizationInfo QuantizationOf(const WeightFormat& format) {
@@ -66,14 +82,7 @@ QuantizationInfo QuantizationOf(const TensorSet& tensors) {
 QuantizationInfo QuantizationOf(const JsonFields& config) {
   std::optional<JsonFields> block = config.FindObject("quantization");
   if (!block) block = config.FindObject("quantization_config");
-  if (block) {
-    const int64_t bits = block->FindInt("bits", 0, 64).value_or(0);
-    // -1: one scale a row.
-    const int64_t group = std::max<int64_t>(block->FindInt("group_size", -1, 65536).value_or(0), 0);
-    const std::optional<std::string> method = block->FindString("quant_method");
-    return {method ? UpperCase(*method) : fmt::format("{}-bit affine", bits),
-            static_cast<uint32_t>(bits), static_cast<uint32_t>(group)};
-  }
+  if (block) return QuantizationOfBlock(*block);
   if (const auto text = config.FindObject("text_config")) {
     if (text->Has("torch_dtype") || text->Has("dtype")) return QuantizationOf(*text);
   }

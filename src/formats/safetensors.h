@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "formats/tensor_set.h"
 
@@ -9,8 +10,12 @@ namespace inference {
 
 TensorSet OpenSafetensors(const std::string& path);
 
-// Of a model folder: the shards that model.safetensors.index.json names, or else model.safetensors,
-// or else every *.safetensors file. Shard names must be plain file names in `folder`.
+// Which files hold the weights of a model folder, sorted: the shards that
+// model.safetensors.index.json names, or else model.safetensors, or else every *.safetensors file.
+// Reads the index and opens no shard: one may be missing. Shard names are plain file names.
+std::vector<std::string> SafetensorsNames(const Folder& folder);
+
+// These files: none may be missing.
 TensorSet OpenSafetensorsFolder(const Folder& folder);
 
 }  // namespace inference

@@ -1,6 +1,6 @@
-#include <algorithm>
-#include <filesystem>
 #include <map>
+#include <optional>
+#include <set>
 #include <string_view>
 #include <vector>
 
@@ -18,19 +18,6 @@ constexpr const char* kSingleName = "model.safetensors";
 constexpr const char* kIndexName = "model.safetensors.index.json";
 constexpr uint64_t kMaxIndexBytes = 32 << 20;
 constexpr size_t kMaxShards = 4096;
-
-std::vector<std::string> ListSafetensors(const std::string& folder) {
-  std::vector<std::string> names;
-  std::error_code code;
-  for (std::filesystem::directory_iterator at(folder, code), end; !code && at != end;
-       at.increment(code)) {
-    const std::string name = at->path().filename().string();
-    if (name.ends_with(kSuffix)) names.push_back(name);
-  }
-  Require(!code, Status::kIo, "{}: cannot list: {}", folder, code.message());
-  std::ranges::sort(names);
-  return names;
-}
 
 // tensor name -> shard name
 using WeightMap = std::map<std::string, std::string>;
@@ -68,29 +55,46 @@ void CheckIndex(const std::string& index, const WeightMap& map, const TensorSet&
   }
 }
 
-}  // namespace
+// Which files hold the weights of a model folder.
+struct Shards {
+  std::vector<std::string> names;    // sorted
+  std::optional<WeightMap> tensors;  // where there is an index
+};
 
-TensorSet OpenSafetensorsFolder(const Folder& folder) {
+Shards FindShards(const Folder& folder) {
   const std::string& path = folder.path;
   Require(IsDirectory(path), Status::kNotFound, "{}: is not a folder", path);
-  std::vector<std::string> shards;
-  WeightMap map;
-  const bool has_index = folder.Has(kIndexName);
-  if (has_index) {
-    map = ReadIndex(File::OpenIn(folder, kIndexName));
-    for (const auto& [tensor, shard] : map) shards.push_back(shard);
-    std::ranges::sort(shards);
-    shards.erase(std::unique(shards.begin(), shards.end()), shards.end());  // clang 14: no subrange
+  Shards out;
+  if (folder.Has(kIndexName)) {
+    out.tensors = ReadIndex(File::OpenIn(folder, kIndexName));
+    std::set<std::string> names;
+    for (const auto& [tensor, shard] : *out.tensors) names.insert(shard);
+    out.names.assign(names.begin(), names.end());
+  } else if (folder.Has(kSingleName)) {
+    out.names = {kSingleName};
   } else {
-    shards =
-        folder.Has(kSingleName) ? std::vector<std::string>{kSingleName} : ListSafetensors(path);
+    out.names = ListFolder(path);
+    std::erase_if(out.names, [](const std::string& name) { return !name.ends_with(kSuffix); });
   }
-  Require(!shards.empty(), Status::kNotFound, "{}: holds no {} file", path, kSuffix);
-  Require(shards.size() <= kMaxShards, Status::kLimit, "{}: has {} shards, at most {} are read",
-          path, shards.size(), kMaxShards);
+  Require(!out.names.empty(), Status::kNotFound, "{}: holds no {} file", path, kSuffix);
+  Require(out.names.size() <= kMaxShards, Status::kLimit, "{}: has {} shards, at most {} are read",
+          path, out.names.size(), kMaxShards);
+  return out;
+}
+
+}  // namespace
+
+std::vector<std::string> SafetensorsNames(const Folder& folder) { return FindShards(folder).names; }
+
+TensorSet OpenSafetensorsFolder(const Folder& folder) {
+  const Shards shards = FindShards(folder);
   TensorSet set;
-  for (const std::string& shard : shards) AddSafetensorsFile(File::OpenIn(folder, shard), &set);
-  if (has_index) CheckIndex(path + "/" + kIndexName, map, set, shards);
+  for (const std::string& name : shards.names) {
+    AddSafetensorsFile(File::OpenIn(folder, name), &set);
+  }
+  if (shards.tensors) {
+    CheckIndex(folder.path + "/" + kIndexName, *shards.tensors, set, shards.names);
+  }
   return set;
 }
 

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "formats/json.h"
@@ -13,15 +12,6 @@
 #include "util/error.h"
 
 namespace inference {
-
-namespace {
-
-[[noreturn]] void FailErrno(const std::string& path, const char* what, int code) {
-  throw Error(Status::kIo, fmt::format("{}: {}: {}", path, what, std::strerror(code)),
-              Domain::kErrno, code);
-}
-
-}  // namespace
 
 uint64_t SafetensorsWriter::Tensor::bytes() const {
   std::optional<uint64_t> elements = 1;
@@ -35,25 +25,25 @@ uint64_t SafetensorsWriter::Tensor::bytes() const {
 SafetensorsWriter::SafetensorsWriter(const std::string& path, std::vector<Tensor> tensors,
                                      const std::map<std::string, std::string>& metadata)
     : SafetensorsWriter(path) {  // the destructor closes whatever happens below
-  OrderedJson header;
-  header["__metadata__"] = metadata;
+  // As text: an ordered JSON object compares each new key with all before it.
+  std::string text = "{\"__metadata__\":" + Json(metadata).dump();
   uint64_t at = 0;
   for (const Tensor& tensor : tensors) {
     begins_.push_back(at);
     const uint64_t end = at + tensor.bytes();
-    header[tensor.name] = {{"dtype", std::string(InfoOf(tensor.dtype).name)},
-                           {"shape", tensor.shape},
-                           {"data_offsets", {at, end}}};
+    text += fmt::format(R"(,{}:{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})",
+                        Json(tensor.name).dump(), InfoOf(tensor.dtype).name,
+                        fmt::join(tensor.shape, ","), at, end);
     at = end;
   }
   begins_.push_back(at);
-  std::string text = header.dump();
+  text += '}';
   text.resize((text.size() + 7) / 8 * 8, ' ');
   const uint64_t length = text.size();
   for (uint64_t& begin : begins_) begin += sizeof(length) + length;
 
   fd_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-  if (fd_ < 0) FailErrno(path, "cannot create", errno);
+  if (fd_ < 0) FailErrno(Status::kIo, path, "cannot create", errno);
   WriteAt(0, std::as_bytes(std::span(&length, 1)));
   WriteAt(sizeof(length), std::as_bytes(std::span(text)));
 }
@@ -79,15 +69,15 @@ void SafetensorsWriter::WriteAt(uint64_t offset, std::span<const std::byte> data
   while (!data.empty()) {
     const ssize_t n = ::pwrite(fd_, data.data(), data.size(), static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) FailErrno(path_, "cannot write", errno);
+    if (n < 0) FailErrno(Status::kIo, path_, "cannot write", errno);
     data = data.subspan(static_cast<size_t>(n));
     offset += static_cast<uint64_t>(n);
   }
 }
 
 void SafetensorsWriter::Finish() {
-  if (::fsync(fd_) != 0) FailErrno(path_, "cannot fsync", errno);
-  if (::close(std::exchange(fd_, -1)) != 0) FailErrno(path_, "cannot close", errno);
+  if (::fsync(fd_) != 0) FailErrno(Status::kIo, path_, "cannot fsync", errno);
+  if (::close(std::exchange(fd_, -1)) != 0) FailErrno(Status::kIo, path_, "cannot close", errno);
 }
 
 }  // namespace inference

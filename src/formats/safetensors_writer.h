@@ -23,7 +23,7 @@ class SafetensorsWriter {
     uint64_t bytes() const;  // FORMAT where that overflows
   };
 
-  // Creates `path`, which must not exist, with its header. IO.
+  // Creates `path`, which must not exist, with its header. No two tensors have the same name. IO.
   SafetensorsWriter(const std::string& path, std::vector<Tensor> tensors,
                     const std::map<std::string, std::string>& metadata);
   SafetensorsWriter(SafetensorsWriter&& other) noexcept;

@@ -6,11 +6,10 @@
 
 namespace inference {
 
-namespace {
-
-constexpr uint64_t kMaxConfigBytes = 16 << 20;
-
-}  // namespace
+Json ReadModelConfig(const Folder& folder) {
+  constexpr uint64_t kMaxConfigBytes = 16 << 20;
+  return ReadJsonFile(File::OpenIn(folder, "config.json"), kMaxConfigBytes);
+}
 
 Checkpoint OpenCheckpoint(const std::string& path, bool allow_symlinks) {
   Checkpoint out;
@@ -18,7 +17,7 @@ Checkpoint OpenCheckpoint(const std::string& path, bool allow_symlinks) {
   if (IsDirectory(path)) {
     out.format = CheckpointFormat::kSafetensors;
     const Folder folder(path, allow_symlinks);
-    out.config = ReadJsonFile(File::OpenIn(folder, "config.json"), kMaxConfigBytes);
+    out.config = ReadModelConfig(folder);
     out.tensors = OpenSafetensorsFolder(folder);
     return out;
   }

@@ -29,6 +29,9 @@ struct Checkpoint {
 // `allow_symlinks`: see Folder.
 Checkpoint OpenCheckpoint(const std::string& path, bool allow_symlinks = false);
 
+// config.json of a model folder. NOT_FOUND, PATH, IO, LIMIT or FORMAT.
+Json ReadModelConfig(const Folder& folder);
+
 // Fails with FORMAT or UNSUPPORTED as LoadModel would where it does not know the architecture or
 // how the weights are quantised. Looks at the config alone, at no tensor.
 void CheckSupported(const Checkpoint& checkpoint);

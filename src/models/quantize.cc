@@ -10,6 +10,7 @@
 #include "formats/safetensors.h"
 #include "formats/safetensors_writer.h"
 #include "models/affine_quantize.h"
+#include "models/checkpoint.h"
 #include "models/quantization.h"
 #include "util/error.h"
 #include "util/file.h"
@@ -22,7 +23,7 @@ namespace inference {
 namespace {
 
 constexpr uint64_t kMaxShardBytes = uint64_t{5} << 30;
-constexpr uint64_t kMaxConfigBytes = 16 << 20, kMaxSideFileBytes = 256 << 20;
+constexpr uint64_t kMaxSideFileBytes = 256 << 20;
 constexpr uint64_t kChunkBytes = 4 << 20;  // of source, that a thread works on at once
 
 constexpr const char* kSideFiles[] = {"tokenizer.json",
@@ -104,7 +105,7 @@ class Quantizer {
 Quantizer::Quantizer(const std::string& path, const QuantizeOptions& options)
     : folder_(path, options.allow_symlinks), options_(options) {
   Require(IsDirectory(path), Status::kNotFound, "{}: is not a folder", path);
-  config_ = ReadJsonFile(File::OpenIn(folder_, "config.json"), kMaxConfigBytes);
+  config_ = ReadModelConfig(folder_);
   const JsonFields config(config_, path + "/config.json");
   Require(!Quantization::Read(config).scheme(), Status::kUnsupported,
           "{}: quantization: is present, expected weights that are not quantised", config.name());

@@ -1,8 +1,15 @@
 #include "util/error.h"
 
+#include <cstring>
+
 #include "util/utf8.h"
 
 namespace inference {
+
+void FailErrno(Status status, std::string_view object, std::string_view what, int code) {
+  throw Error(status, fmt::format("{}: {}: {}", object, what, std::strerror(code)), Domain::kErrno,
+              code);
+}
 
 std::string Quote(std::string_view text) {
   constexpr size_t kMaxBytes = 256;

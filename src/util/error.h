@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace inference {
@@ -64,6 +65,10 @@ template <typename... Args>
 void Require(bool condition, Status status, fmt::format_string<Args...> format, Args&&... args) {
   if (!condition) Fail(status, format, std::forward<Args>(args)...);
 }
+
+// Throws Error "object: what: text of the errno `code`".
+[[noreturn]] void FailErrno(Status status, std::string_view object, std::string_view what,
+                            int code);
 
 // `text` made safe for an error message: control bytes and bad UTF-8 escaped, at most 256 bytes.
 std::string Quote(std::string_view text);

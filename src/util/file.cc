@@ -4,12 +4,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
-#include <cstring>
+#include <filesystem>
 #include <utility>
 
+#include "util/create_beside.h"
 #include "util/error.h"
 
 namespace inference {
@@ -18,11 +20,6 @@ namespace {
 
 // O_NONBLOCK: opening a FIFO must not hang; Identify refuses it.
 constexpr int kReadFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
-
-[[noreturn]] void FailErrno(Status status, const std::string& path, const char* what, int code) {
-  throw Error(status, fmt::format("{}: {}: {}", path, what, std::strerror(code)), Domain::kErrno,
-              code);
-}
 
 [[noreturn]] void FailOpen(const std::string& path, int code) {
   Status status = Status::kIo;
@@ -44,6 +41,36 @@ std::string RealPath(const std::string& path, const std::string& shown) {
   char resolved[PATH_MAX];
   if (::realpath(path.c_str(), resolved) == nullptr) FailOpen(shown, errno);
   return resolved;
+}
+
+// A name in a folder after its links were followed, by the folder's rule.
+struct Target {
+  std::string path;    // for messages
+  std::string root;    // ends in '/'; what lies below it may be read
+  std::string within;  // the file's path below it
+};
+
+Target Resolve(const Folder& folder, const std::string& name) {
+  Require(IsPlainFileName(name), Status::kPath, "{}: {} is not a plain file name", folder.path,
+          Quote(name));
+  const std::string path = folder.path + "/" + name;
+  const std::string base = RealPath(folder.path, folder.path);
+  const std::string target = RealPath(base + "/" + name, path);
+  const std::string root = folder.allow_symlinks || base == "/" ? "/" : base + "/";
+  Require(target.starts_with(root), Status::kPath,
+          "{}: links to {}, expected a file inside its folder (or option allow_symlinks)", path,
+          Quote(target));
+  return {path, root, target.substr(root.size())};
+}
+
+void RequireRegular(const struct stat& info, const std::string& path) {
+  Require(S_ISREG(info.st_mode), Status::kPath, "{}: is a {}, expected a regular file", path,
+          S_ISDIR(info.st_mode) ? "directory" : "special file");
+}
+
+void RequireOneLink(const Folder& folder, uint64_t links, const std::string& path) {
+  Require(folder.allow_symlinks || links <= 1, Status::kPath,
+          "{}: has {} hard links, expected 1 (or option allow_symlinks)", path, links);
 }
 
 // Opens `relative` below `root` one component at a time and follows no link: one that was put there
@@ -75,23 +102,25 @@ File File::Open(const std::string& path) {
 }
 
 File File::OpenIn(const Folder& folder, const std::string& name) {
-  Require(IsPlainFileName(name), Status::kPath, "{}: {} is not a plain file name", folder.path,
-          Quote(name));
-  const std::string path = folder.path + "/" + name;
-  const std::string root = RealPath(folder.path, folder.path);
-  const std::string target = RealPath(root + "/" + name, path);
-  const std::string within = folder.allow_symlinks || root == "/" ? "/" : root + "/";
-  Require(target.starts_with(within), Status::kPath,
-          "{}: links to {}, expected a file inside its folder (or option allow_symlinks)", path,
-          Quote(target));
-  const int fd = OpenWithoutLinks(within, target.substr(within.size()));
-  if (fd < 0) FailOpen(path, errno);
-  File file(path, fd);
+  const Target target = Resolve(folder, name);
+  const int fd = OpenWithoutLinks(target.root, target.within);
+  if (fd < 0) FailOpen(target.path, errno);
+  File file(target.path, fd);
   file.identity_ = file.Identify(fd);
-  Require(folder.allow_symlinks || file.identity_.links <= 1, Status::kPath,
-          "{}: has {} hard links, expected 1 (or option allow_symlinks)", path,
-          file.identity_.links);
+  RequireOneLink(folder, file.identity_.links, target.path);
   return file;
+}
+
+void File::CheckIn(const Folder& folder, const std::string& name) {
+  const Target target = Resolve(folder, name);
+  const std::string resolved = target.root + target.within;
+  struct stat info {};
+  if (::lstat(resolved.c_str(), &info) != 0 ||
+      ::faccessat(AT_FDCWD, resolved.c_str(), R_OK, AT_EACCESS) != 0) {
+    FailOpen(target.path, errno);
+  }
+  RequireRegular(info, target.path);
+  RequireOneLink(folder, info.st_nlink, target.path);
 }
 
 bool Folder::Has(const std::string& name) const {
@@ -120,8 +149,7 @@ File::~File() {
 File::Identity File::Identify(int fd) const {
   struct stat info {};
   if (::fstat(fd, &info) != 0) FailErrno(Status::kIo, path_, "cannot stat", errno);
-  Require(S_ISREG(info.st_mode), Status::kPath, "{}: is a {}, expected a regular file", path_,
-          S_ISDIR(info.st_mode) ? "directory" : "special file");
+  RequireRegular(info, path_);
   return {static_cast<uint64_t>(info.st_size), info.st_dev, info.st_ino, info.st_nlink};
 }
 
@@ -183,9 +211,25 @@ bool IsDirectory(const std::string& path) {
   return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+std::vector<std::string> ListFolder(const std::string& path) {
+  std::vector<std::string> names;
+  std::error_code code;
+  for (std::filesystem::directory_iterator at(path, code), end; !code && at != end;
+       at.increment(code)) {
+    names.push_back(at->path().filename().string());
+  }
+  const Status status =
+      code == std::errc::no_such_file_or_directory ? Status::kNotFound : Status::kIo;
+  Require(!code, status, "{}: cannot list: {}", path, code.message());
+  std::ranges::sort(names);
+  return names;
+}
+
 void WriteFileAtomically(const std::string& path, std::span<const std::byte> content) {
-  std::string temporary = path + ".XXXXXX";
-  Descriptor out{::mkostemp(temporary.data(), O_CLOEXEC)};
+  Descriptor out{-1};
+  const std::string temporary = CreateBeside(path, [&](const char* name) {
+    return out.fd = ::open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+  });
   if (out.fd < 0) FailErrno(Status::kIo, path, "cannot create a temporary file beside it", errno);
   const auto give_up = [&](const char* what, int code) {
     ::unlink(temporary.c_str());
@@ -197,7 +241,6 @@ void WriteFileAtomically(const std::string& path, std::span<const std::byte> con
     if (n < 0) give_up("cannot write", errno);
     done += static_cast<size_t>(n);
   }
-  if (::fchmod(out.fd, 0644) != 0) give_up("cannot set permissions", errno);
   if (::fsync(out.fd) != 0) give_up("cannot fsync", errno);
   if (::rename(temporary.c_str(), path.c_str()) != 0) give_up("cannot rename into place", errno);
   const size_t slash = path.rfind('/');

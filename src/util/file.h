@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace inference {
 
@@ -33,6 +34,9 @@ class File {
   // For names that input chose, or may have replaced: `name` is a plain file name in `folder`.
   // Fails with PATH where the folder's rule is broken.
   static File OpenIn(const Folder& folder, const std::string& name);
+
+  // Fails where OpenIn would, with the same text, but opens nothing.
+  static void CheckIn(const Folder& folder, const std::string& name);
 
   File(File&& other) noexcept;
   File& operator=(File&& other) noexcept;
@@ -73,8 +77,12 @@ std::string ReadTextFile(const std::string& path, uint64_t max_bytes);
 bool FileExists(const std::string& path);  // a regular file
 bool IsDirectory(const std::string& path);
 
+// Names of all that a folder holds, sorted. NOT_FOUND or IO.
+std::vector<std::string> ListFolder(const std::string& path);
+
 // Writes a temporary file in the same folder, fsyncs it, renames it to `path`, fsyncs the folder:
-// after a crash either the old file or the new one is there, whole.
+// after a crash either the old file or the new one is there, whole. Its permissions are 0644 less
+// the umask.
 void WriteFileAtomically(const std::string& path, std::span<const std::byte> content);
 
 }  // namespace inference

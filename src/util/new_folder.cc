@@ -6,10 +6,9 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <filesystem>
 
+#include "util/create_beside.h"
 #include "util/error.h"
 
 namespace inference {
@@ -17,11 +16,6 @@ namespace inference {
 namespace {
 
 namespace fs = std::filesystem;
-
-[[noreturn]] void FailErrno(Status status, const std::string& path, const char* what, int code) {
-  throw Error(status, fmt::format("{}: {}: {}", path, what, std::strerror(code)), Domain::kErrno,
-              code);
-}
 
 void SyncFolder(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -31,26 +25,48 @@ void SyncFolder(const std::string& path) {
   if (code != 0 && code != EINVAL) FailErrno(Status::kIo, path, "cannot fsync", code);
 }
 
-bool IsFree(const std::string& path) {
-  std::error_code code;
-  const fs::file_status status = fs::symlink_status(path, code);
-  if (status.type() == fs::file_type::not_found) return true;
-  return status.type() == fs::file_type::directory && fs::is_empty(path, code) && !code;
+std::string ParentOf(const std::string& path) {
+  const std::string parent = fs::path(path).parent_path().string();
+  return parent.empty() ? "." : parent;
+}
+
+// Fails where the rename at the end would.
+void RequireFree(const std::string& path) {
+  const std::string name = fs::path(path).filename().string();
+  Require(name != "." && name != "..", Status::kArg,
+          "{}: ends in '{}', expected the name of a new or an empty folder", path, name);
+  struct stat info {};
+  if (::lstat(path.c_str(), &info) != 0) {
+    if (errno == ENOENT || errno == ENOTDIR) return;
+    FailErrno(Status::kIo, path, "cannot stat", errno);
+  }
+  bool is_free = S_ISDIR(info.st_mode);
+  if (is_free) {
+    std::error_code code;
+    is_free = fs::is_empty(path, code);
+    if (code) FailErrno(Status::kIo, path, "cannot list", code.value());
+  }
+  Require(is_free, Status::kState, "{}: exists, expected a new or an empty folder", path);
+  struct stat parent {};
+  if (::stat(ParentOf(path).c_str(), &parent) != 0) {
+    FailErrno(Status::kIo, ParentOf(path), "cannot stat", errno);
+  }
+  Require(parent.st_dev == info.st_dev, Status::kState,
+          "{}: is a mount point, expected a new or an empty folder, such as one in it", path);
 }
 
 }  // namespace
 
 NewFolder::NewFolder(const std::string& wanted) : wanted_(wanted) {
   while (wanted_.size() > 1 && wanted_.back() == '/') wanted_.pop_back();
-  Require(IsFree(wanted_), Status::kState, "{}: exists, expected a new or an empty folder",
-          wanted_);
-  temporary_ = wanted_ + ".XXXXXX";
-  if (::mkdtemp(temporary_.data()) == nullptr) {
+  RequireFree(wanted_);
+  int made = -1;
+  temporary_ = CreateBeside(wanted_, [&](const char* name) { return made = ::mkdir(name, 0755); });
+  if (made != 0) {
     const int code = errno;
     FailErrno(code == ENOENT || code == ENOTDIR ? Status::kNotFound : Status::kIo, wanted_,
               "cannot create a folder beside it", code);
   }
-  ::chmod(temporary_.c_str(), 0755);
 }
 
 NewFolder::~NewFolder() {
@@ -65,8 +81,7 @@ void NewFolder::Commit() {
     FailErrno(Status::kIo, wanted_, "cannot rename into place", errno);
   }
   committed_ = true;
-  const std::string parent = fs::path(wanted_).parent_path().string();
-  SyncFolder(parent.empty() ? "." : parent);
+  SyncFolder(ParentOf(wanted_));
 }
 
 }  // namespace inference

@@ -7,10 +7,11 @@ namespace inference {
 
 // Files are written into path(), a new folder beside the wanted one, and each must be synced;
 // Commit gives it its name. Without that the destructor removes it with all that it holds.
+// Permissions are 0755 less the umask.
 class NewFolder {
  public:
-  // STATE where `wanted` exists and is no empty folder, NOT_FOUND where its parent does not exist,
-  // IO.
+  // ARG where `wanted` ends in "." or "..", STATE where it exists and is no empty folder or is a
+  // mount point, NOT_FOUND where its parent does not exist, IO.
   explicit NewFolder(const std::string& wanted);
   NewFolder(const NewFolder&) = delete;
   NewFolder& operator=(const NewFolder&) = delete;

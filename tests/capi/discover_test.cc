@@ -165,6 +165,18 @@ TEST_F(DiscoverTest, WhatConfigsTell) {
   EXPECT_EQ(found.group, 0u);
   EXPECT_THAT(found.reason, HasSubstr("quantization_config"));
 
+  WriteModel("mxfp4", R"({"model_type": "llama",
+                          "quantization": {"group_size": 32, "bits": 4, "mode": "mxfp4"}})");
+  found = DiscoverOne(dir_.Path("mxfp4"));
+  EXPECT_EQ(found.quantization, "MXFP4");
+  EXPECT_EQ(found.bits, 4u);
+  EXPECT_EQ(found.group, 32u);
+
+  WriteModel("untold", R"({"model_type": "llama", "quantization": {"mode": "affine"}})");
+  found = DiscoverOne(dir_.Path("untold"));
+  EXPECT_EQ(found.quantization, "affine");
+  EXPECT_EQ(found.bits, 0u);
+
   WriteModel("nested", R"({"model_type": "gemma3", "text_config": {"torch_dtype": "float16"}})");
   found = DiscoverOne(dir_.Path("nested"));
   EXPECT_EQ(found.quantization, "F16");
@@ -198,7 +210,8 @@ TEST_F(DiscoverTest, WhatCannotBeLoadedSaysWhy) {
   EXPECT_EQ(DiscoverOne(dir_.Path("m")).architecture, "llama");
   WriteModel("m", R"({"model_type": "llama"})");
   fs::remove(dir_.Path("m/tokenizer.json"));
-  EXPECT_THAT(DiscoverOne(dir_.Path("m")).reason, HasSubstr("m: holds no tokenizer.json"));
+  EXPECT_THAT(DiscoverOne(dir_.Path("m")).reason,
+              HasSubstr("m/tokenizer.json: cannot open: No such file"));
   fs::remove(dir_.Path("m/config.json"));
   fs::create_directory(dir_.Path("m/config.json"));
   EXPECT_THAT(DiscoverOne(dir_.Path("m")).reason, HasSubstr("config.json: is a directory"));
@@ -246,18 +259,82 @@ TEST_F(DiscoverTest, SplitGgufCountsOnce) {
   EXPECT_EQ(found[0].bytes, fs::file_size(dir_.Path("m-00001-of-00002.gguf")) +
                                 fs::file_size(dir_.Path("m-00002-of-00002.gguf")));
   EXPECT_THAT(found[1].reason, HasSubstr("is part 2 of 2, open the first: "));
-  EXPECT_THAT(found[2].reason, HasSubstr("z-00002-of-00002.gguf: is missing, part 2 of 2"));
+  EXPECT_THAT(found[2].reason, HasSubstr("z-00002-of-00002.gguf: cannot open: No such file"));
 }
 
 TEST_F(DiscoverTest, NeverOpensSafetensors) {
   WriteModel("m", R"({"model_type": "llama"})");
-  mkfifo(dir_.Path("m/pipe.safetensors").c_str(), 0600);
-  fs::create_symlink("/nowhere", dir_.Path("m/gone.safetensors"));
   OpenWatch watch;
   watch.Add(dir_.Path("m/config.json"));
   watch.Add(dir_.Path("m/model.safetensors"));
-  EXPECT_EQ(DiscoverOne(dir_.path()).file_count, 3u);
+  watch.Add(dir_.Path("m/tokenizer.json"));
+  const Found found = DiscoverOne(dir_.path());
+  EXPECT_EQ(found.file_count, 1u);
+  EXPECT_TRUE(found.loadable) << found.reason;
   EXPECT_THAT(watch.Take(), ElementsAre(dir_.Path("m/config.json")));
+}
+
+TEST_F(DiscoverTest, CountsTheFilesThatALoadReads) {
+  WriteModel("m", R"({"model_type": "llama"})");
+  dir_.Write("m/consolidated.safetensors", "the same weights again");
+  Found found = DiscoverOne(dir_.path());
+  EXPECT_EQ(found.file_count, 1u);
+  EXPECT_EQ(found.bytes, 5u);
+  EXPECT_TRUE(found.loadable) << found.reason;
+
+  dir_.Write("m/a.safetensors", "12");
+  dir_.Write("m/b.safetensors", "345");
+  dir_.Write("m/model.safetensors.index.json",
+             R"({"weight_map": {"x": "b.safetensors", "y": "a.safetensors"}})");
+  found = DiscoverOne(dir_.path());
+  EXPECT_EQ(found.file_count, 2u);
+  EXPECT_EQ(found.bytes, 5u);
+  EXPECT_TRUE(found.loadable) << found.reason;
+}
+
+TEST_F(DiscoverTest, WeightsThatALoadWouldRefuse) {
+  WriteModel("m", R"({"model_type": "llama"})");
+  const std::string index = "m/model.safetensors.index.json";
+  dir_.Write(index, R"({"weight_map": {"x": "model.safetensors", "y": "gone.safetensors"}})");
+  const Found found = DiscoverOne(dir_.path());
+  EXPECT_THAT(found.reason, HasSubstr("m/gone.safetensors: cannot open: No such file"));
+  EXPECT_EQ(found.file_count, 1u);  // what is there
+  EXPECT_EQ(found.bytes, 5u);
+  EXPECT_EQ(found.architecture, "llama");
+
+  const auto reason = [&] { return DiscoverOne(dir_.path()).reason; };
+  dir_.Write(index, R"({"weight_map": {"x": "../x.safetensors"}})");
+  EXPECT_THAT(reason(), HasSubstr("shard '../x.safetensors' must be a plain file name"));
+  dir_.Write(index, R"({"weight_map": {}})");
+  EXPECT_THAT(reason(), HasSubstr("m: holds no .safetensors file"));
+  fs::remove(dir_.Path(index));
+
+  const std::string weights = dir_.Path("m/model.safetensors");
+  fs::create_hard_link(weights, dir_.Path("elsewhere"));
+  EXPECT_THAT(reason(), HasSubstr("m/model.safetensors: has 2 hard links, expected 1"));
+  fs::remove(weights);
+  fs::create_symlink("/nowhere", weights);
+  EXPECT_THAT(reason(), HasSubstr("m/model.safetensors: cannot open: No such file"));
+  fs::remove(weights);
+  fs::create_symlink("../elsewhere", weights);
+  EXPECT_THAT(reason(), HasSubstr("m/model.safetensors: links to "));
+  fs::remove(weights);
+  ASSERT_EQ(mkfifo(weights.c_str(), 0600), 0);
+  EXPECT_THAT(reason(), HasSubstr("m/model.safetensors: is a special file"));
+  fs::remove(weights);
+  fs::create_directory(weights);
+  EXPECT_THAT(reason(), HasSubstr("m/model.safetensors: is a directory"));
+}
+
+TEST_F(DiscoverTest, TokenizersThatALoadWouldRefuse) {
+  WriteModel("m", R"({"model_type": "llama"})");
+  const std::string tokenizer = dir_.Path("m/tokenizer.json");
+  fs::rename(tokenizer, dir_.Path("tokenizer.json"));
+  fs::create_symlink("../tokenizer.json", tokenizer);
+  EXPECT_THAT(DiscoverOne(dir_.path()).reason, HasSubstr("m/tokenizer.json: links to "));
+  fs::remove(tokenizer);
+  fs::create_hard_link(dir_.Path("tokenizer.json"), tokenizer);
+  EXPECT_THAT(DiscoverOne(dir_.path()).reason, HasSubstr("m/tokenizer.json: has 2 hard links"));
 }
 
 TEST_F(DiscoverTest, LinksOutOfTheFolder) {
@@ -267,6 +344,7 @@ TEST_F(DiscoverTest, LinksOutOfTheFolder) {
   fs::create_symlink(blobs.Write("2", "weights"), dir_.Path("m/model.safetensors"));
   fs::create_symlink(blobs.Write("3", "{}"), dir_.Path("m/tokenizer.json"));
   Found found = DiscoverOne(dir_.path());
+  EXPECT_THAT(found.reason, HasSubstr("m/config.json: links to "));
   EXPECT_THAT(found.reason,
               HasSubstr("expected a file inside its folder (or option allow_symlinks"));
   Config config;
