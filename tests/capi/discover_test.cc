@@ -1,11 +1,12 @@
 // What is told about the models of a folder.
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <filesystem>
 
 #include "capi/api.h"
 #include "support/gguf_writer.h"
+#include "support/not_root.h"
 #include "support/open_watch.h"
 #include "support/temp_dir.h"
 
@@ -354,15 +355,6 @@ TEST_F(DiscoverTest, LinksOutOfTheFolder) {
   EXPECT_TRUE(found.loadable) << found.reason;
   EXPECT_EQ(found.bytes, 7u);
 }
-
-// Root can list every folder: for a while this process is nobody.
-struct NotRoot {
-  NotRoot() { EXPECT_TRUE(::geteuid() != 0 || ::seteuid(65534) == 0); }
-  ~NotRoot() {
-    const bool again = ::getuid() != 0 || ::seteuid(0) == 0;
-    EXPECT_TRUE(again);
-  }
-};
 
 TEST_F(DiscoverTest, FoldersThatCannotBeListedAreLoggedAndLeftOut) {
   WriteModel("a", R"({"model_type": "llama"})");

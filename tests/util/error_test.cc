@@ -26,6 +26,18 @@ TEST(Error, CarriesDomainAndSubCode) {
   EXPECT_EQ(Error(Status::kIo, "text").domain(), Domain::kNone);
 }
 
+TEST(Error, FailErrnoCarriesTheCode) {
+  try {
+    FailErrno(Status::kIo, "a.gguf", "cannot read", EIO);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "a.gguf: cannot read: Input/output error");
+    EXPECT_EQ(error.status(), Status::kIo);
+    EXPECT_EQ(error.domain(), Domain::kErrno);
+    EXPECT_EQ(error.sub(), EIO);
+  }
+}
+
 TEST(Quote, KeepsPlainAndMultibyteText) {
   EXPECT_EQ(Quote(""), "''");
   EXPECT_EQ(Quote("model.norm"), "'model.norm'");

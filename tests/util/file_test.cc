@@ -1,9 +1,14 @@
 #include "util/file.h"
 
+#include <fcntl.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <filesystem>
+#include <functional>
 #include <iterator>
 #include <span>
 #include <string>
@@ -11,6 +16,8 @@
 #include <vector>
 
 #include "support/expect_error.h"
+#include "support/not_root.h"
+#include "support/open_watch.h"
 #include "support/temp_dir.h"
 
 namespace inference {
@@ -210,6 +217,82 @@ TEST(OpenIn, RefusesHardLinksFoldersAndPipes) {
   ExpectError(Status::kPath, {"special file"}, [&] { File::OpenIn(dir.path(), "fifo"); });
 }
 
+std::string ErrorOf(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return std::to_string(static_cast<int>(error.status())) + " " + error.what();
+  }
+  return "";
+}
+
+TEST(CheckIn, FailsAsOpenInDoesAndOpensNothing) {
+  const TempDir outside, dir;
+  dir.Write("a", "aa");
+  fs::create_symlink("a", dir.Path("inside"));
+  fs::create_symlink(outside.Write("secret", "s"), dir.Path("out"));
+  fs::create_symlink("gone", dir.Path("dangling"));
+  fs::create_symlink("loop", dir.Path("loop"));
+  fs::create_symlink("/dev/zero", dir.Path("device"));
+  dir.Write("hard", "h");
+  fs::create_hard_link(dir.Path("hard"), dir.Path("harder"));
+  fs::create_directory(dir.Path("folder"));
+  ASSERT_EQ(mkfifo(dir.Path("fifo").c_str(), 0600), 0);
+  dir.Write("private", "p");
+  fs::permissions(dir.Path("private"), fs::perms::none);
+  for (const TempDir* folder : {&dir, &outside}) fs::permissions(folder->path(), fs::perms::all);
+  const NotRoot not_root;
+  OpenWatch watch;
+  watch.Add(dir.path());
+  int good = 0;
+  for (const bool allow : {false, true}) {
+    const Folder folder(dir.path(), allow);
+    for (const char* name : {"a", "inside", "out", "dangling", "loop", "device", "hard", "harder",
+                             "folder", "fifo", "private", "gone", "../a", ""}) {
+      watch.Take();
+      const std::string checked = ErrorOf([&] { File::CheckIn(folder, name); });
+      EXPECT_THAT(watch.Take(), testing::IsEmpty()) << name;
+      EXPECT_EQ(checked, ErrorOf([&] { File::OpenIn(folder, name); })) << name;
+      good += checked.empty();
+    }
+  }
+  EXPECT_EQ(good, 2 + 5);  // a, inside; and out, hard, harder where links are allowed
+}
+
+// A name that turns from a file into a link out of the folder and back, all the time.
+TEST(OpenIn, NeverReadsOutsideThoughTheNameIsSwapped) {
+  const TempDir outside, dir;
+  fs::create_symlink(outside.Write("secret", "out"), outside.Path("link"));
+  dir.Write("a", "in");
+  OpenWatch watch;
+  watch.Add(outside.Path("secret"));
+  std::atomic<bool> stop = false;
+  std::thread swapper([&] {
+    const std::string name = dir.Path("a"), other = dir.Path("b");
+    fs::copy_symlink(outside.Path("link"), other);
+    while (!stop) {  // exchanges the two in one step
+      EXPECT_EQ(renameat2(AT_FDCWD, name.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE), 0);
+    }
+  });
+  int opened = 0, refused = 0;
+  for (int i = 0; i < 20'000 || opened == 0 || refused == 0; ++i) {
+    try {
+      const File file = File::OpenIn(dir.path(), "a");
+      ASSERT_EQ(ReadString(file, 0, 2), "in");
+      ++opened;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.status(), Status::kPath) << error.what();
+      ++refused;
+    }
+    if (i == 1'000'000) break;
+  }
+  stop = true;
+  swapper.join();
+  EXPECT_GT(opened, 0);
+  EXPECT_GT(refused, 0);
+  EXPECT_THAT(watch.Take(), testing::IsEmpty());
+}
+
 TEST(Park, ReadsTheSameFileOrNone) {
   const TempDir dir;
   const std::string path = dir.Write("a", "0123");
@@ -238,6 +321,23 @@ TEST(WriteFileAtomically, ReplacesAndLeavesNothingBeside) {
   EXPECT_EQ(ReadTextFile(path, 4 << 20), large);
   EXPECT_EQ(std::distance(fs::directory_iterator(dir.path()), fs::directory_iterator()), 1);
   EXPECT_EQ(fs::status(path).permissions(), fs::perms(0644));
+}
+
+TEST(WriteFileAtomically, HonoursTheUmask) {
+  const TempDir dir;
+  const mode_t before = ::umask(027);
+  WriteAtomically(dir.Path("a"), "x");
+  ::umask(before);
+  EXPECT_EQ(fs::status(dir.Path("a")).permissions(), fs::perms(0640));
+}
+
+TEST(ListFolder, NamesInOrder) {
+  const TempDir dir;
+  for (const char* name : {"b", "a", ".c"}) dir.Write(name, "");
+  EXPECT_EQ(ListFolder(dir.path()), (std::vector<std::string>{".c", "a", "b"}));
+  ExpectError(Status::kNotFound, {dir.Path("no") + ": cannot list: No such file"},
+              [&] { ListFolder(dir.Path("no")); });
+  ExpectError(Status::kIo, {dir.Path("a") + ": cannot list: "}, [&] { ListFolder(dir.Path("a")); });
 }
 
 TEST(WriteFileAtomically, FailureKeepsTheOldFile) {
