@@ -18,6 +18,16 @@
 #define SHARE_FIRST(n, part, parts) ((int)((long)(n) * (part) / (parts)))
 #define SHARE_LAST(n, part, parts) ((int)((long)(n) * ((part) + 1) / (parts)))
 
+// One store; what vstore16 becomes in some compilers is four, of parts.
+INLINE void store16(const float16 v, __global float* p) {
+#ifdef __clang__
+  typedef float float16_here __attribute__((__ext_vector_type__(16), __aligned__(4)));
+  *(__global float16_here*)p = v;
+#else
+  vstore16(v, 0, p);
+#endif
+}
+
 // Sixteen lanes to one value, in a fixed tree.
 INLINE float sum16(const float16 v) {
   const float8 a = v.lo + v.hi;
@@ -43,7 +53,7 @@ INLINE float16 load_partial16(GLOBAL float* x, const int n) {
 
 INLINE void store_partial16(const float16 v, __global float* y, const int n) {
   if (n >= 16) {
-    vstore16(v, 0, y);
+    store16(v, y);
     return;
   }
   float lanes[16];

@@ -5,6 +5,10 @@
 #define INPUT_NORM 1
 #define INPUT_RESIDUAL_NORM 2
 
+// A unit of the input (cl/matmul_prepare.cl): 32 columns, the sums of each half of them, of all.
+#define PREPARED_ROWS 35
+#define BLOCK_SUM_ROW(half_unit) (SCALES_A_UNIT == 2 ? (half_unit) : 2)  // after the columns
+
 #define EPILOGUE_STORE 0
 #define EPILOGUE_ADD 1
 #define EPILOGUE_SOFT_CAP 2  // only in programs with SOFT_CAP, the cap, defined
@@ -48,6 +52,11 @@ INLINE void prepare_row(__global float* row, GLOBAL float* x, GLOBAL float* norm
     }
   }
   for (int d = D; d < padded_D; ++d) row[d] = 0.0f;
+}
+
+// sums[i] = row[16 i] + ... + row[16 i + 15], in a fixed tree: what a type's minimum is multiplied by.
+INLINE void sum_columns(__global float* sums, GLOBAL float* row, const int padded_D) {
+  for (int i = 0; i < padded_D / 16; ++i) sums[i] = sum16(vload16(i, row));
 }
 
 // gate / (1 + exp(-gate)) and the tanh form of gelu, which is gate / (1 + exp(-2u)).

@@ -1,12 +1,30 @@
-// Products on devices of many narrow work-items: one output each, k ascending as everywhere.
+// Products on devices of many narrow work-items: one output each, sums in the order of cl/matmul.cl.
 INLINE float dot_each(GLOBAL uchar* w, GLOBAL float* a, GLOBAL float* bias, const int row,
                       const int K, const int has_bias) {
+  const int lane = row % 16;
   float acc = has_bias ? bias[row] : 0.0f;
-  for (int k = 0; k < K; ++k) acc = fma(weight_at(w, K, row, k), a[k], acc);
+  for (int k = 0; k < K; k += UNIT_COLUMNS, a += PREPARED_ROWS) {
+    GLOBAL uchar* super = super_at(w, K, row, k);
+    GLOBAL uchar* unit = unit_at(super, k);
+    for (int half_unit = 0; half_unit < SCALES_A_UNIT; ++half_unit) {
+      const int c0 = half_unit * SCALE_COLUMNS;
+#ifdef CODE_BITS
+      float d, m, in = 0.0f;
+      for (int c = c0; c < c0 + SCALE_COLUMNS; ++c) in = fma(value_at(unit, lane, c), a[c], in);
+      scales_at(super, k % SUPER_COLUMNS / UNIT_COLUMNS, half_unit, lane, &d, &m);
+      acc = fma(d, in, acc);
+  #ifdef HAS_MIN
+      acc = fma(m, a[UNIT_COLUMNS + BLOCK_SUM_ROW(half_unit)], acc);
+  #endif
+#else
+      for (int c = c0; c < c0 + SCALE_COLUMNS; ++c) acc = fma(value_at(unit, lane, c), a[c], acc);
+#endif
+    }
+  }
   return acc;
 }
 
-// Unit: an output. packed: [T, padded_K] (prepared with tile = 1).
+// Unit: an output. packed: prepared with tile = 1.
 KERNEL void matmul_each(__global float* y, GLOBAL uchar* w, GLOBAL float* packed,
                         GLOBAL float* bias, GLOBAL float* residual, const int T, const int K,
                         const int padded_K, const int rows, const int ld_y, const int column,
@@ -14,7 +32,7 @@ KERNEL void matmul_each(__global float* y, GLOBAL uchar* w, GLOBAL float* packed
   const int outputs = IS_GATED(epilogue) ? rows / 2 : rows;
   for (long unit = PART; unit < (long)T * outputs; unit += PARTS) {
     const int t = (int)(unit / outputs), o = (int)(unit % outputs);
-    GLOBAL float* a = packed + (long)t * padded_K;
+    GLOBAL float* a = packed + (long)t * (padded_K / UNIT_COLUMNS) * PREPARED_ROWS;
     float16 v;
     if (IS_GATED(epilogue)) {
       const int gate_row = o / 16 * 32 + o % 16;

@@ -5,16 +5,19 @@
 //
 //   matrix     row blocks of 16 rows, ROW_BLOCK_BYTES(K) apart
 //   row block  super-blocks of SUPER_UNITS units, SUPER_BYTES apart: HEADER_BYTES, then the units
-//   unit       32 columns, UNIT_BYTES: scales, then codes, planes of 16 bytes (one a row)
+//   unit       32 columns, UNIT_BYTES: scales, then codes, planes of 16 bytes or 16 words (one a row)
 //
 // One of these is defined: TYPE_F32 F16 BF16 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_NL
 // IQ4_XS MXFP4, or TYPE_AFFINE (MLX) with AFFINE_BITS, AFFINE_GROUP and one of AFFINE_F16 BF16 F32, the
 // type of its scales. It provides
 //   unit_scales(super, u, half, &d, &m)  of sixteen rows; half: columns 0-15 or 16-31 of the unit
 //   unit_pair(unit, i, &q0, &q1)         codes of columns 2i and 2i + 1 of the unit
-// and a weight is fma(q, d, m), or q * d for a type without minimum, or q for a plain type.
+// and a weight is q d + m, or q d for a type without minimum, or q for a plain type.
 //
-// Codes of 2, 4 and 8 bits: four, two or one column a byte, the first in the lowest bits.
+// Codes of 2 and 8 bits: four columns or one a byte, the first in the lowest bits.
+// Codes of 4 bits: words of 32 bits a row, 8 columns each: the lower halves of the four bytes are the
+// first four columns, the upper halves the others. A load that begins at byte b so has column b in the
+// lowest bits of each lane; it ends up to three bytes after the plane, and so may the matrix.
 // Codes of 3, 5 and 6 bits: words of 32 bits a row, 10, 6 or 5 columns each, and two bits left over in each:
 // these are the last two columns. So no code lies in two parts, but for those of columns 30 and 31.
 #define UNIT_COLUMNS 32
@@ -125,6 +128,7 @@
   #define UNIT_BYTES (SCALE_BYTES + PLAIN_CODES(CODE_BITS))
 #endif
 #define SUPER_COLUMNS (SUPER_UNITS * UNIT_COLUMNS)
+#define SCALE_COLUMNS (UNIT_COLUMNS / SCALES_A_UNIT)  // columns that share their scales
 #define SUPER_BYTES (HEADER_BYTES + SUPER_UNITS * UNIT_BYTES)
 #define SUPERS(K) (((K) + SUPER_COLUMNS - 1) / SUPER_COLUMNS)
 #define ROW_BLOCK_BYTES(K) ((long)SUPERS(K) * SUPER_BYTES)
@@ -175,6 +179,16 @@ INLINE void unit_scales(GLOBAL uchar* super, const int u, const int half_unit, f
   #else
     #define REPEATED_CODES 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
   #endif
+
+// Sixteen words, less their lowest `byte` bytes; whatever then stands in the upper bits.
+INLINE int16 load_word16(GLOBAL uchar* words, const int byte) {
+  #if defined(__AVX512F__) && !defined(PORTABLE)
+  typedef int int16_here __attribute__((__ext_vector_type__(16), __aligned__(1)));
+  return *(GLOBAL int16_here*)(words + byte);
+  #else
+  return vload16(0, (GLOBAL int*)words) >> (8 * byte);
+  #endif
+}
 
 // The values of sixteen codes of up to five bits; bits above them are ignored.
 INLINE float16 codes_to_float(const int16 codes) {
@@ -257,23 +271,14 @@ INLINE void unit_pair(GLOBAL uchar* unit, const int i, float16* q0, float16* q1)
   *q1 = convert_float16(vload16(2 * i + 1, codes));
   #endif
 #elif CODE_BITS == 4
-  const int16 both = convert_int16(vload16(i, unit + SCALE_BYTES));
-  *q0 = codes_to_float(both);
-  *q1 = codes_to_float(both >> 4);
+  GLOBAL uchar* word = unit + SCALE_BYTES + i / 4 * 64;
+  const int byte = 2 * (i % 2), shift = i / 2 % 2 * 4;
+  *q0 = codes_to_float(load_word16(word, byte) >> shift);
+  *q1 = codes_to_float(load_word16(word, byte + 1) >> shift);
 #else
   const int16 four = convert_int16(vload16(i / 2, unit + SCALE_BYTES)) >> (4 * (i % 2));
   *q0 = codes_to_float(four);
   *q1 = codes_to_float(four >> 2);
-#endif
-}
-
-INLINE float16 to_weight(const float16 q, const float16 d, const float16 m) {
-#if !defined(CODE_BITS)
-  return q;
-#elif defined(HAS_MIN)
-  return fma(q, d, m);
-#else
-  return q * d;
 #endif
 }
 
@@ -297,6 +302,8 @@ INLINE float code_at(GLOBAL uchar* unit, const int lane, const int c) {
     q |= ((words[(CODE_BITS - 1) * 16] >> c) & 1) << (CODE_BITS - 1);
     #endif
   }
+  #elif CODE_BITS == 4
+  const uint q = codes[c / 8 * 64 + lane * 4 + c % 4] >> (c % 8 / 4 * 4);
   #else
   const uint q = codes[c * CODE_BITS / 8 * 16 + lane] >> (c * CODE_BITS % 8);
   #endif
@@ -320,13 +327,41 @@ INLINE float affine_at(GLOBAL uchar* p, const int lane) {
 }
 #endif
 
-// One weight by itself, for a gather of single rows and for devices without wide vectors.
-INLINE float weight_at(GLOBAL uchar* matrix, const int K, const int row, const int k) {
-  const int lane = row % 16;
-  GLOBAL uchar* super =
-      matrix + (long)(row / 16) * ROW_BLOCK_BYTES(K) + (long)(k / SUPER_COLUMNS) * SUPER_BYTES;
-  const int u = (k % SUPER_COLUMNS) / UNIT_COLUMNS, c = k % UNIT_COLUMNS;
+INLINE void scales_at(GLOBAL uchar* super, const int u, const int half_unit, const int lane,
+                      float* d, float* m) {
   GLOBAL uchar* unit = super + HEADER_BYTES + u * UNIT_BYTES;
+#if defined(TYPE_AFFINE)
+  *d = affine_at(super, lane);
+  *m = affine_at(super + 16 * AFFINE_SCALE_BYTES, lane);
+#elif defined(TYPE_Q2_K)
+  const uchar both = unit[half_unit * 16 + lane];
+  *d = vload_half(lane, (GLOBAL half*)super) * (both & 15);
+  *m = -(vload_half(lane + 16, (GLOBAL half*)super) * (both >> 4));
+#elif defined(TYPE_Q4_K) || defined(TYPE_Q5_K)
+  *d = vload_half(lane, (GLOBAL half*)super) * unit[lane];
+  *m = -(vload_half(lane + 16, (GLOBAL half*)super) * unit[16 + lane]);
+#elif defined(TYPE_Q3_K) || defined(TYPE_Q6_K) || defined(TYPE_IQ4_XS)
+  *d = vload_half(lane, (GLOBAL half*)super) * as_char(unit[half_unit * 16 + lane]);
+#elif defined(TYPE_MXFP4)
+  *d = as_float(unit[lane] == 0 ? 0x00400000u : (uint)unit[lane] << 23);
+#elif defined(CODE_BITS)
+  *d = vload_half(lane, (GLOBAL half*)unit);
+  #ifdef HAS_MIN
+  *m = vload_half(lane + 16, (GLOBAL half*)unit);
+  #endif
+#endif
+}
+
+// The unit of column k in the row block of `row`, and the super-block that it is in.
+INLINE GLOBAL uchar* super_at(GLOBAL uchar* matrix, const int K, const int row, const int k) {
+  return matrix + (long)(row / 16) * ROW_BLOCK_BYTES(K) + (long)(k / SUPER_COLUMNS) * SUPER_BYTES;
+}
+INLINE GLOBAL uchar* unit_at(GLOBAL uchar* super, const int k) {
+  return super + HEADER_BYTES + k % SUPER_COLUMNS / UNIT_COLUMNS * UNIT_BYTES;
+}
+
+// The code of a row and a column; of a plain type the weight itself.
+INLINE float value_at(GLOBAL uchar* unit, const int lane, const int c) {
 #if defined(TYPE_F32)
   return ((GLOBAL float*)unit)[c * 16 + lane];
 #elif defined(TYPE_F16)
@@ -334,32 +369,24 @@ INLINE float weight_at(GLOBAL uchar* matrix, const int K, const int row, const i
 #elif defined(TYPE_BF16)
   return as_float((uint)((GLOBAL ushort*)unit)[c * 16 + lane] << 16);
 #else
-  const float q = code_at(unit, lane, c);
-  #if defined(TYPE_AFFINE)
-  const float d = affine_at(super, lane), m = affine_at(super + 16 * AFFINE_SCALE_BYTES, lane);
-  #elif defined(TYPE_Q2_K)
-  const uchar both = unit[(c / 16) * 16 + lane];
-  const float d = vload_half(lane, (GLOBAL half*)super) * (both & 15);
-  const float m = -(vload_half(lane + 16, (GLOBAL half*)super) * (both >> 4));
-  #elif defined(TYPE_Q4_K) || defined(TYPE_Q5_K)
-  const float d = vload_half(lane, (GLOBAL half*)super) * unit[lane];
-  const float m = -(vload_half(lane + 16, (GLOBAL half*)super) * unit[16 + lane]);
-  #elif defined(TYPE_Q3_K) || defined(TYPE_Q6_K)
-  const float d = vload_half(lane, (GLOBAL half*)super) * as_char(unit[(c / 16) * 16 + lane]);
-  #elif defined(TYPE_IQ4_XS)
-  const float d = vload_half(lane, (GLOBAL half*)super) * as_char(unit[lane]);
-  #elif defined(TYPE_MXFP4)
-  const float d = as_float(unit[lane] == 0 ? 0x00400000u : (uint)unit[lane] << 23);
-  #else
-  const float d = vload_half(lane, (GLOBAL half*)unit);
-    #ifdef HAS_MIN
-  const float m = vload_half(lane + 16, (GLOBAL half*)unit);
-    #endif
-  #endif
+  return code_at(unit, lane, c);
+#endif
+}
+
+// One weight by itself, for a gather of single rows.
+INLINE float weight_at(GLOBAL uchar* matrix, const int K, const int row, const int k) {
+  GLOBAL uchar* super = super_at(matrix, K, row, k);
+  const int c = k % UNIT_COLUMNS, lane = row % 16;
+  const float q = value_at(unit_at(super, k), lane, c);
+#ifdef CODE_BITS
+  float d, m;
+  scales_at(super, k % SUPER_COLUMNS / UNIT_COLUMNS, SCALES_A_UNIT == 2 ? c / 16 : 0, lane, &d, &m);
   #ifdef HAS_MIN
   return fma(q, d, m);
   #else
   return q * d;
   #endif
+#else
+  return q;
 #endif
 }

@@ -8,7 +8,12 @@ namespace inference {
 
 namespace {
 
-constexpr int64_t kTile = 14;  // tokens; TILE in cl/matmul.cl
+// Of cl/matmul.cl and cl/matmul_prepare.cl.
+constexpr int64_t kTile = 12;           // TILE: tokens
+constexpr int64_t kFew = 4;             // FEW
+constexpr int64_t kUnit = 32;           // columns
+constexpr int64_t kPreparedRows = 35;   // PREPARED_ROWS
+constexpr int64_t kPanelFloats = 2304;  // PANEL_FLOATS
 const std::vector<std::string> kFiles = {"weights", "matmul_common", "matmul"};
 constexpr int64_t kPanel = 32;  // rows that "matmul" unpacks at once
 
@@ -18,7 +23,10 @@ int32_t InputMode(const MatmulInput& input) {
   return input.norm_weight ? 1 : 0;
 }
 
-int64_t PaddedColumns(int64_t D) { return (D + 31) / 32 * 32; }
+int64_t PaddedColumns(int64_t D) { return (D + kUnit - 1) / kUnit * kUnit; }
+
+// One row of the input by itself, and the sums of each sixteen of its values.
+int64_t RowScratch(int64_t padded) { return padded + padded / 16; }
 
 bool IsGated(Epilogue epilogue) {
   return epilogue == Epilogue::kSiluGate || epilogue == Epilogue::kGeluGate;
@@ -65,7 +73,7 @@ void Matvec(Recording& recording, const PreparedInput& a, const PackedMatrix& W,
   const MatmulInput& in = a.input;
   const int64_t units = (W.rows + 15) / 16 / (IsGated(options.epilogue) ? 2 : 1);
   const int64_t padded = PaddedColumns(a.D);
-  const Tensor scratch = recording.Temp({recording.PartsFor(units), padded});
+  const Tensor scratch = recording.Temp({recording.PartsFor(units), RowScratch(padded)});
   recording.Launch("matvec", kFiles, Defines(W, options), units, y.buffer, a.sum.buffer,
                    scratch.buffer, W.data, in.x.buffer, in.norm_weight.buffer, in.delta.buffer,
                    in.delta_norm_weight.buffer, W.bias, options.other.buffer,
@@ -80,8 +88,9 @@ void MatmulPanels(Recording& recording, const PreparedInput& a, const PackedMatr
                   const Tensor& y, const ProjectOptions& options) {
   const int64_t units = (W.rows + kPanel - 1) / kPanel;
   const int64_t padded = PaddedColumns(a.D);
-  const Tensor panels = recording.Temp({recording.PartsFor(units), padded, kPanel});
-  recording.Launch("matmul", kFiles, Defines(W, options), units, y.buffer, panels.buffer, W.data,
+  const Tensor scratch =
+      recording.Temp({recording.PartsFor(units), kPanelFloats + (a.T + kFew) * kPanel});
+  recording.Launch("matmul", kFiles, Defines(W, options), units, y.buffer, scratch.buffer, W.data,
                    a.packed.buffer, W.bias, options.other.buffer, static_cast<int32_t>(a.T),
                    static_cast<int32_t>(a.D), static_cast<int32_t>(padded),
                    static_cast<int32_t>(W.rows), static_cast<int32_t>(y.shape.back()),
@@ -114,9 +123,8 @@ PreparedInput PrepareInput(Recording& recording, const MatmulInput& input) {
   if (cpu && out.T == 1) return out;
 
   const int64_t padded = PaddedColumns(out.D), tile = cpu ? kTile : 1;
-  // A row more than the tiles need: a partial tile is read in steps of four tokens, past its end.
-  out.packed = recording.Temp({(out.T + tile - 1) / tile * tile + 1, padded});
-  const Tensor scratch = recording.Temp({recording.PartsFor(out.T), padded});
+  out.packed = recording.Temp({(out.T + tile - 1) / tile * tile, padded / kUnit, kPreparedRows});
+  const Tensor scratch = recording.Temp({recording.PartsFor(out.T), RowScratch(padded)});
   recording.Launch("prepare", {"matmul_common", "matmul_prepare"}, "", out.T, out.packed.buffer,
                    out.sum.buffer, scratch.buffer, input.x.buffer, input.norm_weight.buffer,
                    input.delta.buffer, input.delta_norm_weight.buffer, static_cast<int32_t>(out.T),

@@ -1,7 +1,7 @@
 // Products with a packed weight matrix:  y[t, o] = sum_k W[o, k] * a[t, k]
 //
-// Each sum runs over ascending k with fma, whatever the kernel and whatever T is: a row has the
-// same bits alone and in a batch, in decode and in prefill. What surrounds a product in a
+// Each sum has one order (cl/matmul.cl), whatever the kernel and whatever T is: a row has the same
+// bits alone and in a batch, in decode and in prefill. What surrounds a product in a
 // transformer block is fused: how the input is normalised, and what happens to the output.
 #pragma once
 

@@ -17,7 +17,19 @@ constexpr int kUnit = 32;
 using Bytes = const uint8_t*;
 using UnitCodes = std::array<std::array<uint8_t, kUnit>, kRows>;  // of one unit, by row
 
-// One, two or four columns a byte, the first in the lowest bits.
+// Words of 32 bits, of 8 codes of four bits each: columns 0-3 in the lower halves of their bytes,
+// 4-7 in the upper ones.
+void WriteNibbles(const UnitCodes& codes, uint8_t* out) {
+  for (int w = 0; w < kUnit / 8; ++w) {
+    for (int r = 0; r < kRows; ++r) {
+      for (int b = 0; b < 4; ++b) {
+        *out++ = static_cast<uint8_t>(codes[r][8 * w + b] | (codes[r][8 * w + 4 + b] << 4));
+      }
+    }
+  }
+}
+
+// One or four columns a byte, the first in the lowest bits.
 template <int kBits>
 void WritePlane(const UnitCodes& codes, uint8_t* out) {
   constexpr int kPerByte = 8 / kBits;
@@ -60,7 +72,7 @@ void WriteCodes(const UnitCodes& codes, int bits, uint8_t* out) {
     case 3:
       return WriteWords<3>(codes, out);
     case 4:
-      return WritePlane<4>(codes, out);
+      return WriteNibbles(codes, out);
     case 5:
       return WriteWords<5>(codes, out);
     case 6:
@@ -332,7 +344,7 @@ void PackPiece(Bytes const* rows, const WeightFormat& format, int64_t cols, int6
 
 void PackRowBlock(const WeightFormat& format, int64_t cols,
                   std::span<const std::byte* const, 16> rows, std::byte* out) {
-  const uint64_t bytes = PackedBytes(format, kRows, cols);
+  const uint64_t bytes = RowBlockBytes(format, cols);
   auto* to = reinterpret_cast<uint8_t*>(out);
   std::memset(to, 0, bytes);
   std::array<Bytes, kRows> from;

@@ -15,6 +15,7 @@ namespace {
 
 constexpr int64_t kRowBlock = 16;
 constexpr int64_t kUnitColumns = 32;
+constexpr uint64_t kReadPastEnd = 4;   // bytes; load_word16 in cl/weights.cl
 constexpr int64_t kBlocksAtOnce = 16;  // row blocks a worker reads and packs before the next
 
 // Mirrors the tables at the head of cl/weights.cl.
@@ -69,16 +70,22 @@ int64_t RoundUp(int64_t value, int64_t to) { return (value + to - 1) / to * to; 
 
 }  // namespace
 
-uint64_t PackedBytes(const WeightFormat& format, int64_t rows, int64_t cols) {
+uint64_t RowBlockBytes(const WeightFormat& format, int64_t cols) {
   const Layout layout = LayoutOf(format);
   const uint64_t super_columns = static_cast<uint64_t>(layout.super_units * kUnitColumns);
   const uint64_t supers = (static_cast<uint64_t>(cols) + super_columns - 1) / super_columns;
-  const uint64_t super_bytes =
-      static_cast<uint64_t>(layout.header_bytes + layout.super_units * layout.unit_bytes);
-  const auto block = CheckedMul(supers, super_bytes);
+  const auto bytes = CheckedMul(
+      supers, static_cast<uint64_t>(layout.header_bytes + layout.super_units * layout.unit_bytes));
+  Require(cols >= 0 && bytes.has_value(), Status::kLimit, "weight matrix of {} columns: too large",
+          cols);
+  return *bytes;
+}
+
+uint64_t PackedBytes(const WeightFormat& format, int64_t rows, int64_t cols) {
   const uint64_t blocks = (static_cast<uint64_t>(rows) + kRowBlock - 1) / kRowBlock;
-  const auto total = block ? CheckedMul(*block, blocks) : std::nullopt;
-  Require(rows >= 0 && cols >= 0 && total.has_value(), Status::kLimit,
+  const auto product = CheckedMul(RowBlockBytes(format, cols), blocks);
+  const auto total = product ? CheckedAdd(*product, kReadPastEnd) : std::nullopt;
+  Require(rows >= 0 && total.has_value(), Status::kLimit,
           "weight matrix of {} x {}: size overflows", rows, cols);
   return *total;
 }
@@ -93,7 +100,7 @@ PackedMatrix PackMatrix(Device& device, const WeightFormat& format, int64_t rows
   device.Run([&] { mapping.emplace(device.Map(out.data)); });
 
   const int64_t blocks = RoundUp(rows, kRowBlock) / kRowBlock;
-  const uint64_t block_bytes = PackedBytes(format, kRowBlock, cols);
+  const uint64_t block_bytes = RowBlockBytes(format, cols);
   const auto pack = [&](int64_t chunk, std::vector<std::byte>& scratch) {
     const int64_t first = chunk * kBlocksAtOnce, last = std::min(first + kBlocksAtOnce, blocks);
     std::vector<const std::byte*> pointers(kBlocksAtOnce * kRowBlock, nullptr);

@@ -22,11 +22,15 @@ struct PackedMatrix {
   uint64_t bytes() const { return data.size(); }
 };
 
-// Bytes of `rows` x `cols` packed; LIMIT where that overflows.
+// Bytes of sixteen rows of `cols` values, packed.
+uint64_t RowBlockBytes(const WeightFormat& format, int64_t cols);
+
+// Bytes of `rows` x `cols` packed, with what kernels may read past the end; LIMIT where that
+// overflows.
 uint64_t PackedBytes(const WeightFormat& format, int64_t rows, int64_t cols);
 
 // Packs sixteen rows of `cols` values, each of StoredRowBytes (a null pointer is a row of zeros),
-// to PackedBytes(format, 16, cols) bytes at `out`.
+// to RowBlockBytes(format, cols) bytes at `out`.
 void PackRowBlock(const WeightFormat& format, int64_t cols,
                   std::span<const std::byte* const, 16> rows, std::byte* out);
 

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "models/model_runner.h"
+#include "tensor/packed.h"
 #include "support/safetensors_writer.h"
 #include "support/temp_dir.h"
 #include "util/file.h"
@@ -172,7 +173,7 @@ TEST(Stats, CountsWeightsOnceAndWhatATokenReads) {
   EXPECT_EQ(untied->stats().main_format, DType::kBF16);
   // All but the table, of which one row is read; the norms and frequencies are float32.
   EXPECT_EQ(untied->stats().decode_bytes_per_token,
-            untied->stats().bytes - 2 * 512 * 128 + 2 * 128);
+            untied->stats().bytes - PackedBytes(DType::kBF16, 512, 128) + 2 * 128);
 
   const std::unique_ptr<CausalLm> tied =
       LoadTestModel(kTiny + std::string("llama-rope-llama3/model"));
