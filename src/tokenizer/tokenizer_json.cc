@@ -38,6 +38,7 @@ class FolderLoader {
     Require(model.has_value(), Status::kFormat, "{}: model: is missing, expected an object", file_);
     Require(scan.has_vocabulary, Status::kFormat, "{}: vocab: is missing, expected the tokens",
             model->name());
+    scan.vocabulary->EndModel();
     std::vector<AddedToken> added = ReadAddedTokens(root, *scan.vocabulary);
     scan.vocabulary->Finish();
     parts_->vocabulary = scan.vocabulary;
@@ -48,7 +49,7 @@ class FolderLoader {
     std::vector<PreTokenizerStep> words =
         ParsePreTokenizer(FieldOf(scan.rest, "pre_tokenizer"), file_);
     parts_->model =
-        ParseModel(*model, scan, parts_->special,
+        ParseModel(*model, scan, TextTokens(scan.vocabulary, parts_->special),
                    !words.empty() && words.back().kind == PreTokenizerStep::Kind::kByteLevel);
     parts_->normalizer = Normalizer(ParseNormalizer(FieldOf(scan.rest, "normalizer"), file_));
     parts_->pre_tokenizer = PreTokenizer(std::move(words));
@@ -88,12 +89,6 @@ class FolderLoader {
     return tokens;
   }
 
-  int32_t RequireToken(std::string_view text, const std::string& name) const {
-    const std::optional<int32_t> id = parts_->vocabulary->Find(text);
-    Require(id.has_value(), Status::kFormat, "{}: {} is not in the vocabulary", name, Quote(text));
-    return *id;
-  }
-
   // The later file wins for bos and eos; every eos id ends a text.
   void ReadSmallFiles() {
     for (const char* name : {"special_tokens_map.json", "tokenizer_config.json"}) {
@@ -114,7 +109,7 @@ class FolderLoader {
     const std::string text =
         value.is_object() ? JsonFields(value, fields.name() + ": " + key).GetString("content")
                           : fields.GetString(key);
-    if (!text.empty()) out = RequireToken(text, fields.name() + ": " + key);
+    if (!text.empty()) out = parts_->vocabulary->Get(text, fields.name() + ": " + key);
   }
 
   // eos_token_id is an id or a list of ids; ids past the vocabulary (padding rows) end nothing.
