@@ -277,8 +277,10 @@ INF_API void inf_cancel_free(inf_cancel* cancel);
 
 /* Looks at `dir` itself, then at its direct children by name. A model is a folder with config.json and
  * at least one *.safetensors, or a *.gguf file in `dir` or in one of these folders; a GGUF model in
- * several files counts once. Reads config.json and GGUF headers; never opens safetensors, needs no
- * device. Models that cannot be loaded are listed, too, with the reason.
+ * several files counts once. Reads config.json, model.safetensors.index.json and GGUF headers; never
+ * opens safetensors, needs no device. Counts the weight files that a load would read, and holds them to
+ * its rules: they must be there, and links stay in the folder. Models that cannot be loaded are listed,
+ * too, with the reason.
  *   dir     bytes as the file system wants them, without NUL
  *   config  NULL for defaults; its "allow_symlinks" is as for inf_model_load
  *   out     the list; empty where there is nothing. Free it with inf_model_list_free
