@@ -396,8 +396,9 @@ INF_API inf_status inf_model_info(const inf_model* model, inf_model_desc* out, i
  *   config    NULL for defaults; its "allow_symlinks" is as for inf_model_load
  *   cancel    NULL or a cancel object, checked every few megabytes
  *   progress  NULL or a callback for INF_EVENT_PROGRESS, in bytes read; > 0 ends the work with CANCELLED
- * Errors: ARG (bits, group), STATE (out_path exists), NOT_FOUND (path, or the folder of out_path), IO,
- * PATH, FORMAT, UNSUPPORTED (quantised already), LIMIT, NUMERIC (a weight that is not finite),
+ * Errors: ARG (bits, group, an out_path that ends in "." or ".."), STATE (out_path exists or is a mount
+ * point), NOT_FOUND (path, or the folder of out_path), IO, PATH, FORMAT, UNSUPPORTED (quantised
+ * already), LIMIT, NUMERIC (a weight that is not finite, here or in the type of the result),
  * CANCELLED, CALLBACK. After a failure nothing is left of what was written. */
 INF_API inf_status inf_quantize(const char* path, size_t path_len, const char* out_path,
                                 size_t out_path_len, uint32_t bits, uint32_t group,
