@@ -4,10 +4,10 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <filesystem>
 
 #include "formats/json.h"
@@ -267,16 +267,16 @@ TEST(QuantizeFolder, KeepsTheLargestFiniteValues) {
 TEST(QuantizeFolder, ManyTensorsTakeLinearTime) {
   Source source("llama-gqa");
   std::string header;
-  constexpr int kCount = 60'000;
+  constexpr int kCount = 120'000;
   for (int i = 0; i < kCount; ++i) {
     header += fmt::format(R"({}"t{}":{{"dtype":"U8","shape":[1],"data_offsets":[{},{}]}})",
                           i == 0 ? "{" : ",", i, i, i + 1);
   }
   source.WriteWeights(header + "}", std::string(kCount, 'x'));
   const TempDir out;
-  const auto start = std::chrono::steady_clock::now();
+  const std::clock_t start = std::clock();  // of the processor: others may be busy, too
   QuantizeFolder(source.Path(), out.Path("m"), {});
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
+  EXPECT_LT((std::clock() - start) / CLOCKS_PER_SEC, 10);
   EXPECT_EQ(OpenSafetensorsFolder(out.Path("m")).entries().size(), size_t{kCount});
 }
 
