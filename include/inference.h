@@ -477,7 +477,8 @@ INF_API inf_status inf_chat_clear(inf_chat* chat, inf_error* err); /* messages o
  * special tokens of the checkpoint (bos_token, ...) are variables. `text` and `ids` may each be NULL.
  * INF_E_TEMPLATE carries line, column and reason, the text of the template's own raise_exception, or
  * the limit that was passed: depth 100, 4 MiB of text, and, times the config option
- * "template_effort", 10^6 steps and 200 ms of processor time.
+ * "template_effort", 10^6 steps and 200 ms of processor time. These bound it, as it takes no cancel; a
+ * request's chat is rendered under the request's cancel.
  * INF_E_STATE where the checkpoint has no template and none was set; INF_E_ARG for both flags at once
  * or a last message that has no text to continue. docs/chat_templates.md says more. */
 INF_API inf_status inf_chat_render(const inf_chat* chat, uint32_t flags, inf_buf* text,
