@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "formats/gguf.h"
+#include "tokenizer/text_folder.h"
 #include "util/cancel.h"
-#include "util/file.h"
 
 namespace inference {
 
@@ -65,7 +65,7 @@ class Tokenizer {  // immutable, thread-safe
 // Reads tokenizer.json, and for bos, eos and the ids that end text tokenizer_config.json,
 // special_tokens_map.json and generation_config.json where they are there. `truncation` and
 // `padding` are ignored. What is not supported is UNSUPPORTED, naming file and part.
-std::shared_ptr<const Tokenizer> LoadTokenizerFolder(const Folder& folder);
+std::shared_ptr<const Tokenizer> LoadTokenizerFolder(const TextFolder& folder);
 
 // Reads tokenizer.ggml.*: model "gpt2" (byte-level BPE) and "llama" (SentencePiece BPE).
 std::shared_ptr<const Tokenizer> LoadTokenizerGguf(const GgufMetadata& metadata);
