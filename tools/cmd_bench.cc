@@ -172,7 +172,7 @@ void Run(Options options) {
 Command AddBench(CLI::App& root) {
   auto options = std::make_shared<Options>();
   CLI::App* app = root.add_subcommand("bench", "Measure prefill, decode, load and memory");
-  AddModelOptions(*app, options->model);
+  AddLoadOptions(*app, options->model);
   CLI::Option* ids =
       app->add_option("--ids", options->ids, "Token ids as the prompt: 1,2,3")->type_name("IDS");
   app->add_option("--prompt-tokens", options->prompt_tokens, "Length of the prompt")
