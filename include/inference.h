@@ -245,6 +245,12 @@ INF_API inf_status inf_device_info(const inf_runtime* runtime, uint32_t device, 
 INF_API inf_status inf_device_read_bandwidth(inf_runtime* runtime, uint32_t device, uint64_t bytes,
                                              double* gb_s, inf_error* err);
 
+/* Multiplies small float32 matrices that stay in the nearest cache, several times, with a kernel that
+ * does nothing else; *gflop_s is the best rate in 10^9 operations a second, a multiplication and an
+ * addition being two. Takes about a second. [C] */
+INF_API inf_status inf_device_gemm_rate(inf_runtime* runtime, uint32_t device, double* gflop_s,
+                                        inf_error* err);
+
 typedef struct inf_memory_desc {
   uint32_t struct_size;
   uint32_t reserved;
@@ -261,6 +267,31 @@ INF_API inf_status inf_memory_set_limit(inf_runtime* runtime, uint32_t device, u
                                         inf_error* err);
 INF_API inf_status inf_memory_reset_peak(inf_runtime* runtime, uint32_t device, inf_error* err);
 INF_API inf_status inf_memory_trim(inf_runtime* runtime, uint32_t device, inf_error* err);
+
+/* ---- Profile: what each kernel moves, computes and takes [C] --------------------------------------- */
+
+/* From here to inf_profile_stop every kernel launch on the device, of all models and sessions, is timed
+ * by the driver's clock. Results stay the same; a decoded token, otherwise one launch on CPU devices, is
+ * one launch for each kernel meanwhile, so it takes longer. Costs nothing while no profile runs. Opens
+ * the device; waits for what it does. Launches that compile a kernel count its compilation with some
+ * drivers: run once before. Errors: ARG (no such device), STATE where a profile runs already, DEVICE. */
+INF_API inf_status inf_profile_start(inf_runtime* runtime, uint32_t device, inf_error* err);
+
+/* Ends the profile. *json is replaced by an object {"kernels": [...]} with an entry for each kernel and
+ * shape that was launched, the longest first:
+ *   kernel         name of the OpenCL kernel
+ *   what           the shape it worked on, for people: "Q4_1 1536x576"; "" where there is just one
+ *   launches       how many
+ *   ns             from start to end, nanoseconds, all launches together; so are the sums below
+ *   weight_bytes   of weights that had to be read, each once a launch
+ *   read_bytes     of everything else that had to be read (activations, cached keys and values)
+ *   written_bytes
+ *   flops          operations of the formulas; a multiplication and an addition are two
+ * Bytes and operations are those that the work needs by its definition; caches, padding and repetition
+ * do not change them. Attention counts what is cached; a sampler counts as greedy.
+ * Errors: ARG, STATE where no profile runs, DEVICE; OOM_HOST ends the profile, too. */
+INF_API inf_status inf_profile_stop(inf_runtime* runtime, uint32_t device, inf_buf* json,
+                                    inf_error* err);
 
 /* ---- Cancel [A] --------------------------------------------------------------------------------- */
 
