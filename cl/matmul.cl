@@ -3,7 +3,7 @@
 // Every kernel here adds in the same order, so they give the same bits, and which one runs is a question
 // of speed alone. Of each block of columns that share a scale d and a minimum m:
 //   in = fma(q, a, in), k ascending from in = 0;  acc = fma(d, in, acc);  acc = fma(m, sum of a, acc)
-// and acc = fma(w, a, acc), k ascending, for a plain type. docs/adr/0007-sums-by-block.md
+// and acc = fma(w, a, acc), k ascending, for a plain type. docs/adr/0002-one-order-of-sums.md
 //   matvec       one row, CPU devices: normalises the input itself; bandwidth bound
 //   matmul       many rows in tiles (cl/matmul_prepare.cl), CPU devices: unpacks a panel of W into the
 //                first cache, then walks the tokens; compute bound

@@ -42,7 +42,7 @@ INLINE int meet(volatile __global uint* word, const uint groups, const int spins
 
 //   table [count, PHASE_WORDS]: kernel, parts, arguments    state [2, count]: this launch's and the next's
 //   report: the launch that was given up, and the first phase that it did not begin
-__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void resident(
+__kernel __attribute__((reqd_work_group_size(1, 1, 1), vec_type_hint(float16))) void resident(
     __global const ulong* table, volatile __global uint* state, volatile __global int* report,
     const int count, const int launch, const int spins) {
   const int group = (int)get_global_id(0), groups = (int)get_global_size(0);

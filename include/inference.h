@@ -245,6 +245,12 @@ INF_API inf_status inf_device_info(const inf_runtime* runtime, uint32_t device, 
 INF_API inf_status inf_device_read_bandwidth(inf_runtime* runtime, uint32_t device, uint64_t bytes,
                                              double* gb_s, inf_error* err);
 
+/* Multiplies small float32 matrices that stay in the nearest cache, several times, with a kernel that
+ * does nothing else; *gflop_s is the best rate in 10^9 operations a second, a multiplication and an
+ * addition being two. Takes about a second. [C] */
+INF_API inf_status inf_device_gemm_rate(inf_runtime* runtime, uint32_t device, double* gflop_s,
+                                        inf_error* err);
+
 typedef struct inf_memory_desc {
   uint32_t struct_size;
   uint32_t reserved;
@@ -262,6 +268,31 @@ INF_API inf_status inf_memory_set_limit(inf_runtime* runtime, uint32_t device, u
 INF_API inf_status inf_memory_reset_peak(inf_runtime* runtime, uint32_t device, inf_error* err);
 INF_API inf_status inf_memory_trim(inf_runtime* runtime, uint32_t device, inf_error* err);
 
+/* ---- Profile: what each kernel moves, computes and takes [C] --------------------------------------- */
+
+/* From here to inf_profile_stop every kernel launch on the device, of all models and sessions, is timed
+ * by the driver's clock. Results stay the same; a decoded token, otherwise one launch on CPU devices, is
+ * one launch for each kernel meanwhile, so it takes longer. Costs nothing while no profile runs. Opens
+ * the device; waits for what it does. Launches that compile a kernel count its compilation with some
+ * drivers: run once before. Errors: ARG (no such device), STATE where a profile runs already, DEVICE. */
+INF_API inf_status inf_profile_start(inf_runtime* runtime, uint32_t device, inf_error* err);
+
+/* Ends the profile. *json is replaced by an object {"kernels": [...]} with an entry for each kernel and
+ * shape that was launched, the longest first:
+ *   kernel         name of the OpenCL kernel
+ *   what           the shape it worked on, for people: "Q4_1 1536x576"; "" where there is just one
+ *   launches       how many
+ *   ns             from start to end, nanoseconds, all launches together; so are the sums below
+ *   weight_bytes   of weights that had to be read, each once a launch
+ *   read_bytes     of everything else that had to be read (activations, cached keys and values)
+ *   written_bytes
+ *   flops          operations of the formulas; a multiplication and an addition are two
+ * Bytes and operations are those that the work needs by its definition; caches, padding and repetition
+ * do not change them. Attention counts what is cached; a sampler counts as greedy.
+ * Errors: ARG, STATE where no profile runs, DEVICE; OOM_HOST ends the profile, too. */
+INF_API inf_status inf_profile_stop(inf_runtime* runtime, uint32_t device, inf_buf* json,
+                                    inf_error* err);
+
 /* ---- Cancel [A] --------------------------------------------------------------------------------- */
 
 /* Sticky until reset, so a cancel that comes before the work is not lost. inf_cancel_trigger is one
@@ -277,8 +308,10 @@ INF_API void inf_cancel_free(inf_cancel* cancel);
 
 /* Looks at `dir` itself, then at its direct children by name. A model is a folder with config.json and
  * at least one *.safetensors, or a *.gguf file in `dir` or in one of these folders; a GGUF model in
- * several files counts once. Reads config.json and GGUF headers; never opens safetensors, needs no
- * device. Models that cannot be loaded are listed, too, with the reason.
+ * several files counts once. Reads config.json, model.safetensors.index.json and GGUF headers; never
+ * opens safetensors, needs no device. Counts the weight files that a load would read, and holds them to
+ * its rules: they must be there, and links stay in the folder. Models that cannot be loaded are listed,
+ * too, with the reason.
  *   dir     bytes as the file system wants them, without NUL
  *   config  NULL for defaults; its "allow_symlinks" is as for inf_model_load
  *   out     the list; empty where there is nothing. Free it with inf_model_list_free
@@ -394,8 +427,9 @@ INF_API inf_status inf_model_info(const inf_model* model, inf_model_desc* out, i
  *   config    NULL for defaults; its "allow_symlinks" is as for inf_model_load
  *   cancel    NULL or a cancel object, checked every few megabytes
  *   progress  NULL or a callback for INF_EVENT_PROGRESS, in bytes read; > 0 ends the work with CANCELLED
- * Errors: ARG (bits, group), STATE (out_path exists), NOT_FOUND (path, or the folder of out_path), IO,
- * PATH, FORMAT, UNSUPPORTED (quantised already), LIMIT, NUMERIC (a weight that is not finite),
+ * Errors: ARG (bits, group, an out_path that ends in "." or ".."), STATE (out_path exists or is a mount
+ * point), NOT_FOUND (path, or the folder of out_path), IO, PATH, FORMAT, UNSUPPORTED (quantised
+ * already), LIMIT, NUMERIC (a weight that is not finite, here or in the type of the result),
  * CANCELLED, CALLBACK. After a failure nothing is left of what was written. */
 INF_API inf_status inf_quantize(const char* path, size_t path_len, const char* out_path,
                                 size_t out_path_len, uint32_t bits, uint32_t group,
@@ -474,7 +508,8 @@ INF_API inf_status inf_chat_clear(inf_chat* chat, inf_error* err); /* messages o
  * special tokens of the checkpoint (bos_token, ...) are variables. `text` and `ids` may each be NULL.
  * INF_E_TEMPLATE carries line, column and reason, the text of the template's own raise_exception, or
  * the limit that was passed: depth 100, 4 MiB of text, and, times the config option
- * "template_effort", 10^6 steps and 200 ms of processor time.
+ * "template_effort", 10^6 steps and 200 ms of processor time. These bound it, as it takes no cancel; a
+ * request's chat is rendered under the request's cancel.
  * INF_E_STATE where the checkpoint has no template and none was set; INF_E_ARG for both flags at once
  * or a last message that has no text to continue. docs/chat_templates.md says more. */
 INF_API inf_status inf_chat_render(const inf_chat* chat, uint32_t flags, inf_buf* text,

@@ -7,21 +7,18 @@
 #include <chrono>
 #include <memory>
 
-#include "generation.h"
+#include "bench.h"
+#include "profile.h"
 #include "terminal.h"
 
 namespace inference::tools {
 namespace {
 
 constexpr size_t kFirstPrompt = 32;  // tokens of the prompt behind first_token_s
-constexpr uint64_t kReadBytes = uint64_t{1} << 30;
 
 struct Options {
-  ModelOptions model;
-  int64_t prompt_tokens = 512;
-  int32_t gen_tokens = 64;
-  int64_t repetitions = 3;
-  std::string ids;
+  BenchOptions bench;
+  bool profile = false;
   bool json = false;
 };
 
@@ -43,34 +40,8 @@ double SecondsSince(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-// The same ids in every run: a linear congruential generator (Knuth's MMIX constants) over the
-// vocabulary.
-std::vector<inf_token> PromptIds(const Options& options, uint32_t vocab_size) {
-  if (!options.ids.empty()) return ParseIds(options.ids);
-  std::vector<inf_token> ids(static_cast<size_t>(options.prompt_tokens));
-  uint64_t state = 1;
-  for (inf_token& id : ids) {
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    id = static_cast<inf_token>((state >> 33) % vocab_size);
-  }
-  return ids;
-}
-
-inf_result Generate(const Model& model, std::span<const inf_token> ids, int32_t max_tokens) {
-  SamplingOptions sampling;
-  sampling.max_tokens = max_tokens;
-  sampling.ignore_eos = true;
-  const Request request = NewRequest(sampling, nullptr);
-  Call(inf_request_set_tokens, request.get(), ids.data(), ids.size());
-  auto session_options = Sized<inf_session_options>();
-  session_options.capacity = ids.size() + static_cast<uint64_t>(max_tokens);
-  Session session;
-  Call(inf_session_new, model.get(), &session_options, session.out());
-  return RunRequest(session, request, [](const inf_event&) {});
-}
-
 // Loads the model and runs it once; adds to `measured`.
-void Repeat(const Options& options, const Runtime& runtime, Measured& measured) {
+void Repeat(const BenchOptions& options, const Runtime& runtime, Measured& measured) {
   const auto start = std::chrono::steady_clock::now();
   const Model model = LoadModelInto(runtime, options.model, nullptr);
   measured.load_s.push_back(SecondsSince(start));
@@ -84,24 +55,23 @@ void Repeat(const Options& options, const Runtime& runtime, Measured& measured) 
   measured.prefill_tok_s.push_back(result.prefill_tok_s);
   measured.decode_tok_s.push_back(result.decode_tok_s);
   measured.decode_bytes_per_token = desc.decode_bytes_per_token;
-  measured.model = fmt::format("{} {}, {} parameters", desc.architecture, desc.quantization,
-                               HumanCount(desc.parameters));
+  measured.model = ModelLine(desc);
 }
 
 // The device that the model went to, as an index.
-uint32_t DeviceOf(const Options& options, const Runtime& runtime) {
+uint32_t WarmUp(const BenchOptions& options, const Runtime& runtime) {
   const Model model = LoadModelInto(runtime, options.model, nullptr);
   auto desc = Sized<inf_model_desc>();
   Call(inf_model_info, model.get(), &desc);
-  // Warm-up: what is compiled or touched for the first time is no part of the measurement.
+  // What is compiled or touched for the first time is no part of the measurement.
   const std::vector<inf_token> ids = PromptIds(options, desc.vocab_size);
   Generate(model, std::span(ids).first(std::min(ids.size(), kFirstPrompt)), 2);
   return desc.device;
 }
 
-Measured Measure(const Options& options) {
+Measured Measure(const BenchOptions& options) {
   const Runtime runtime = NewRuntime(options.model.verbose);
-  const uint32_t device = DeviceOf(options, runtime);
+  const uint32_t device = WarmUp(options, runtime);
   Measured measured;
   for (int64_t i = 0; i < options.repetitions; ++i) Repeat(options, runtime, measured);
   rusage usage{};
@@ -111,14 +81,13 @@ Measured Measure(const Options& options) {
   auto desc = Sized<inf_device_desc>();
   Call(inf_device_info, runtime.get(), device, &desc);
   measured.device = desc.name;
-  const uint64_t bytes = std::min({kReadBytes, desc.max_alloc_bytes, desc.memory_bytes / 4});
-  Call(inf_device_read_bandwidth, runtime.get(), device, bytes, &measured.read_gb_s);
+  measured.read_gb_s = ReadBandwidth(runtime, device);
   measured.share_of_read_bandwidth = static_cast<double>(measured.decode_bytes_per_token) *
                                      Median(measured.decode_tok_s) / (measured.read_gb_s * 1e9);
   return measured;
 }
 
-Json ToJson(const Options& options, const Measured& measured) {
+Json ToJson(const BenchOptions& options, const Measured& measured) {
   return {{"prefill_tok_s", Median(measured.prefill_tok_s)},
           {"decode_tok_s", Median(measured.decode_tok_s)},
           {"load_s", Median(measured.load_s)},
@@ -134,7 +103,7 @@ Json ToJson(const Options& options, const Measured& measured) {
           {"device", measured.device}};
 }
 
-void OutTable(const Options& options, const Measured& measured) {
+void OutTable(const BenchOptions& options, const Measured& measured) {
   const Colors colors(STDOUT_FILENO);
   Out(fmt::format("{}{}{}\n{}\n", colors.bold, measured.model, colors.reset, measured.device));
   const auto row = [&](std::string_view name, const std::string& value, const std::string& note) {
@@ -159,11 +128,17 @@ void OutTable(const Options& options, const Measured& measured) {
 }
 
 void Run(Options options) {
-  if (!options.ids.empty())
-    options.prompt_tokens = static_cast<int64_t>(ParseIds(options.ids).size());
-  const Measured measured = Measure(options);
-  if (options.json) return OutLine(ToJson(options, measured));
-  OutTable(options, measured);
+  BenchOptions& bench = options.bench;
+  if (!bench.ids.empty()) bench.prompt_tokens = static_cast<int64_t>(ParseIds(bench.ids).size());
+  if (options.profile) {
+    const ModelProfile profile = ProfileModel(bench);
+    if (options.json) return OutLine(ToJson(profile));
+    OutTable(profile);
+  } else {
+    const Measured measured = Measure(bench);
+    if (options.json) return OutLine(ToJson(bench, measured));
+    OutTable(bench, measured);
+  }
   FlushOut();
 }
 
@@ -172,28 +147,37 @@ void Run(Options options) {
 Command AddBench(CLI::App& root) {
   auto options = std::make_shared<Options>();
   CLI::App* app = root.add_subcommand("bench", "Measure prefill, decode, load and memory");
-  AddModelOptions(*app, options->model);
+  BenchOptions& bench = options->bench;
+  AddLoadOptions(*app, bench.model);
   CLI::Option* ids =
-      app->add_option("--ids", options->ids, "Token ids as the prompt: 1,2,3")->type_name("IDS");
-  app->add_option("--prompt-tokens", options->prompt_tokens, "Length of the prompt")
+      app->add_option("--ids", bench.ids, "Token ids as the prompt: 1,2,3")->type_name("IDS");
+  app->add_option("--prompt-tokens", bench.prompt_tokens, "Length of the prompt")
       ->type_name("N")
       ->check(AtLeast(1))
       ->excludes(ids)
       ->capture_default_str();
-  app->add_option("--gen-tokens", options->gen_tokens, "Tokens to generate")
+  app->add_option("--gen-tokens", bench.gen_tokens, "Tokens to generate")
       ->type_name("N")
       ->check(AtLeast(2))
       ->capture_default_str();
-  app->add_option("--repetitions", options->repetitions, "Runs; medians are reported")
+  app->add_option("--repetitions", bench.repetitions, "Runs; medians are reported")
       ->type_name("N")
       ->check(AtLeast(1))
       ->capture_default_str();
+  app->add_flag("--profile", options->profile,
+                "Time of each kernel, what it moves and computes, and its share of the limits");
   app->add_flag("--json", options->json, "One JSON object");
   app->footer(
       "One unmeasured run comes first, so kernels are cached. first_token_s is the time from the\n"
       "start of loading to the first token after a prompt of at most 32 tokens.\n\n"
+      "--profile times every launch by the driver's clock. A decoded token, otherwise one launch\n"
+      "on CPU devices, is a launch for each kernel then; its usual time stands beside the sum.\n"
+      "Limits are the device's read bandwidth and its rate of float32 matrix products, measured\n"
+      "in the same process; a kernel's own is the one that it reaches first. The quietest of the\n"
+      "--repetitions counts.\n\n"
       "Example:\n"
-      "  inference bench --model model.gguf --repetitions 5");
+      "  inference bench --model model.gguf --repetitions 5\n"
+      "  inference bench --model model.gguf --profile");
   return {app, [=] { Run(*options); }};
 }
 

@@ -148,7 +148,7 @@ Command AddChat(CLI::App& root) {
   auto options = std::make_shared<Options>();
   options->sampling.max_tokens = 1024;
   CLI::App* app = root.add_subcommand("chat", "Talk with a model");
-  AddModelOptions(*app, options->model);
+  AddLoadOptions(*app, options->model);
   app->add_option("--system", options->system, "System message");
   AddTemplateOption(*app, options->chat_template);
   AddSamplingOptions(*app, options->sampling);

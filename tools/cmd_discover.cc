@@ -28,16 +28,16 @@ Json EntryJson(const inf_model_entry& entry) {
           {"reason", entry.reason}};
 }
 
-std::string OrDash(std::string_view text) { return text.empty() ? "-" : std::string(text); }
+std::string OrDash(std::string_view text) { return text.empty() ? "-" : Printable(text); }
 
 void OutEntry(const inf_model_entry& entry, const Colors& colors) {
   const std::string group =
       entry.quant_group == 0 ? "" : fmt::format(", group {}", entry.quant_group);
-  Out(fmt::format("{}{}{}\n", colors.bold, entry.path, colors.reset));
+  Out(fmt::format("{}{}{}\n", colors.bold, Printable(entry.path), colors.reset));
   Out(fmt::format("  {} ({}, {}{}), {} in {} file{}\n", OrDash(entry.architecture), entry.format,
                   OrDash(entry.quantization), group, HumanBytes(entry.bytes), entry.file_count,
                   entry.file_count == 1 ? "" : "s"));
-  if (entry.loadable == 0) Out(fmt::format("  cannot be loaded: {}\n", entry.reason));
+  if (entry.loadable == 0) Out(fmt::format("  cannot be loaded: {}\n", Printable(entry.reason)));
 }
 
 void RunDiscover(const DiscoverOptions& options) {
@@ -59,7 +59,7 @@ void RunDiscover(const DiscoverOptions& options) {
     }
   }
   if (options.json) return OutLine({{"models", std::move(models)}});
-  if (count == 0) Out(fmt::format("No model in {} or its folders.\n", options.folder));
+  if (count == 0) Out(fmt::format("No model in {} or its folders.\n", Printable(options.folder)));
   FlushOut();
 }
 

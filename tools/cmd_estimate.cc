@@ -67,13 +67,10 @@ Command AddEstimate(CLI::App& root) {
   auto options = std::make_shared<EstimateOptions>();
   CLI::App* app = root.add_subcommand("estimate", "Whether a model fits, before it is loaded");
   AddModelOptions(*app, options->model);
-  app->add_option("--context", options->model.n_ctx, "Tokens of one session (as --n-ctx)")
-      ->check(AtLeast(1))
-      ->type_name("N");
   app->add_flag("--json", options->json, "One JSON object");
   app->footer(
       "Reads headers, no weights. Scratch is an upper bound; weights and KV cache are exact.\n\n"
-      "Example:\n  inference estimate --model model.gguf --context 8192");
+      "Example:\n  inference estimate --model model.gguf --n-ctx 8192");
   return {app, [=] { RunEstimate(*options); }};
 }
 

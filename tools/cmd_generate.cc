@@ -157,7 +157,7 @@ void Run(const Options& options) {
 Command AddGenerate(CLI::App& root) {
   auto options = std::make_shared<Options>();
   CLI::App* app = root.add_subcommand("generate", "Continue a prompt or answer messages");
-  AddModelOptions(*app, options->model);
+  AddLoadOptions(*app, options->model);
   CLI::Option* prompt =
       app->add_option("-p,--prompt", options->prompt, "Text to continue")->type_name("TEXT");
   CLI::Option* ids =

@@ -141,7 +141,7 @@ Command AddDevices(CLI::App& root) {
 Command AddInfo(CLI::App& root) {
   auto options = std::make_shared<InfoOptions>();
   CLI::App* app = root.add_subcommand("info", "Describe a checkpoint, loaded on its device");
-  AddModelOptions(*app, options->model);
+  AddLoadOptions(*app, options->model);
   app->add_flag("--json", options->json, "One JSON object");
   app->footer("Example:\n  inference info --model model.gguf");
   return {app, [=] { RunInfo(*options); }};

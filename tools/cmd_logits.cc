@@ -66,7 +66,7 @@ void Run(const Options& options) {
 Command AddLogits(CLI::App& root) {
   auto options = std::make_shared<Options>();
   CLI::App* app = root.add_subcommand("logits", "Logits after every id, as a safetensors file");
-  AddModelOptions(*app, options->model);
+  AddLoadOptions(*app, options->model);
   app->add_option("--ids", options->ids, "Token ids: 1,2,3")->required()->type_name("IDS");
   app->add_option("-o,--out", options->out,
                   "File to write: tensor `logits` [ids, vocabulary], float32")

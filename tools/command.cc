@@ -38,9 +38,13 @@ void AddModelOptions(CLI::App& app, ModelOptions& options) {
       ->check(AtLeast(0))
       ->type_name("N");
   AddSymlinksFlag(app, options.allow_symlinks);
+  app.add_flag("--verbose", options.verbose, "Print the library's log on stderr");
+}
+
+void AddLoadOptions(CLI::App& app, ModelOptions& options) {
+  AddModelOptions(app, options);
   app.add_flag("--validate-weights", options.validate_weights,
                "Refuse a checkpoint with a value that is not finite (reads it twice)");
-  app.add_flag("--verbose", options.verbose, "Print the library's log on stderr");
 }
 
 void AddSymlinksFlag(CLI::App& app, bool& allow_symlinks) {
@@ -78,8 +82,10 @@ void AddTokenizerOptions(CLI::App& app, TokenizerOptions& options) {
 }
 
 void AddTemplateOption(CLI::App& app, std::string& chat_template) {
-  app.add_option("--template", chat_template,
-                 "Instead of the checkpoint's template: gemma|chatml|llama3|plain, or a Jinja file")
+  app.add_option(
+         "--template", chat_template,
+         "Instead of the checkpoint's template: gemma|gemma-system|chatml|llama3|plain, or a "
+         "Jinja file")
       ->type_name("NAME");
 }
 

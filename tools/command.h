@@ -47,7 +47,9 @@ struct ModelOptions {
   bool validate_weights = false;
   bool verbose = false;
 };
+// All but validate_weights; and all, for commands that load the model.
 void AddModelOptions(CLI::App& app, ModelOptions& options);
+void AddLoadOptions(CLI::App& app, ModelOptions& options);
 
 void AddSymlinksFlag(CLI::App& app, bool& allow_symlinks);
 

@@ -40,8 +40,10 @@ Gen Start(const Session& session, const Request& request) {
     Call(inf_gen_start, session.get(), request.get(), gen.out());
   } catch (const ApiError& error) {
     if (error.status() != INF_E_STATE) throw;  // STATE: a chat without a template
-    throw ApiError(INF_E_STATE, fmt::format("{}; --template sets one: gemma, chatml, llama3, plain",
-                                            error.what()));
+    throw ApiError(
+        INF_E_STATE,
+        fmt::format("{}; --template sets one: gemma, gemma-system, chatml, llama3, plain",
+                    error.what()));
   }
   return gen;
 }

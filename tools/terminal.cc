@@ -41,6 +41,26 @@ void Err(std::string_view text) {
   std::fflush(stderr);
 }
 
+std::string Printable(std::string_view text) {
+  std::string out;
+  unsigned char before = 0;
+  int follow = 0;  // bytes that the last lead byte of UTF-8 asks for
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool follows = follow > 0 && (byte & 0xC0) == 0x80;
+    follow = follows ? follow - 1 : byte >= 0xF0 ? 3 : byte >= 0xE0 ? 2 : byte >= 0xC0 ? 1 : 0;
+    // U+0080 to U+009F are C2 80 to C2 9F, or one byte on terminals without UTF-8.
+    const bool is_c1 = byte >= 0x80 && byte < 0xA0 && (!follows || before == 0xC2);
+    if (byte < 0x20 || byte == 0x7F || is_c1) {
+      out += fmt::format("\\x{:02x}", byte);
+    } else {
+      out += c;
+    }
+    before = byte;
+  }
+  return out;
+}
+
 bool IsTerminal(int fd) {
   const char* term = std::getenv("TERM");
   return isatty(fd) == 1 && (term == nullptr || std::string_view(term) != "dumb");

@@ -12,6 +12,10 @@ void Out(std::string_view text);
 void FlushOut();
 void Err(std::string_view text);  // to stderr, at once
 
+// Names of files and what files say, for people: control bytes as \xNN, so that no name can steer
+// the terminal or pass for another line.
+std::string Printable(std::string_view text);
+
 bool IsTerminal(int fd);
 
 // Escape sequences for a stream, empty where colours are not wanted (no terminal, NO_COLOR is set).

@@ -2,6 +2,7 @@
 #include "capi/guard.h"
 #include "capi/objects.h"
 #include "device/bandwidth.h"
+#include "device/gemm_rate.h"
 
 namespace inference::capi {
 
@@ -48,6 +49,15 @@ inf_status inf_device_read_bandwidth(inf_runtime* runtime, uint32_t device, uint
     const auto object = Lookup(runtime, "runtime");
     RequireOut(gb_s, "gb_s");
     *gb_s = MeasureReadBandwidth(*object->runtime->OpenDevice(device), bytes);
+  });
+}
+
+inf_status inf_device_gemm_rate(inf_runtime* runtime, uint32_t device, double* gflop_s,
+                                inf_error* err) {
+  return Guard(err, [&] {
+    const auto object = Lookup(runtime, "runtime");
+    RequireOut(gflop_s, "gflop_s");
+    *gflop_s = MeasureGemmRate(*object->runtime->OpenDevice(device));
   });
 }
 

@@ -30,7 +30,9 @@ GenerateRequest RequestFor(const Session& session, const RequestObject& from) {
   } else if (const auto* chat = std::get_if<Conversation>(&from.prompt)) {
     EncodeOptions options = kRenderedChat;
     options.cancel = from.cancel.get();
-    request.prompt = tokenizer.Encode(chat->Render({.add_generation_prompt = true}), options);
+    const std::string rendered =
+        chat->Render({.add_generation_prompt = true, .cancel = options.cancel});
+    request.prompt = tokenizer.Encode(rendered, options);
     request.whole_context = true;
   } else {
     Fail(Status::kState, "request: has no prompt; set text, tokens or a chat");
@@ -117,7 +119,7 @@ inf_status inf_generate(inf_session* session, const inf_request* request, inf_ev
     GenerateRequest copy;
     try {
       copy = RequestFor(*held->session, *wanted);
-    } catch (const Error& error) {  // cancelled while the prompt was encoded
+    } catch (const Error& error) {  // cancelled while the prompt was made
       if (out != nullptr && error.status() == Status::kCancelled) {
         FillOut(out, Describe(GenerateResult{.finish = Finish::kCancelled}));
       }

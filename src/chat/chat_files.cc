@@ -1,11 +1,7 @@
 #include "chat/chat_files.h"
 
-#include <algorithm>
-#include <filesystem>
 #include <string_view>
-#include <system_error>
 #include <utility>
-#include <vector>
 
 #include "util/error.h"
 
@@ -14,14 +10,11 @@ namespace inference {
 namespace {
 
 constexpr uint64_t kMaxTemplateFileBytes = 4 << 20;
-constexpr uint64_t kMaxConfigBytes = 64 << 20;  // added_tokens_decoder makes some of them large
 constexpr size_t kMaxTemplates = 100;
 
 constexpr const char* kDefaultName = "chat_template.jinja";
 constexpr const char* kMoreName = "additional_chat_templates";
-constexpr const char* kConfigName = "tokenizer_config.json";
 constexpr const char* kJsonName = "chat_template.json";
-constexpr const char* kTokensName = "special_tokens_map.json";
 
 void AddFile(TemplateSet& set, const Folder& folder, const std::string& file,
              const std::string& name) {
@@ -29,43 +22,25 @@ void AddFile(TemplateSet& set, const Folder& folder, const std::string& file,
   set.Add(name, ReadTextFile(jinja, kMaxTemplateFileBytes), jinja.path());
 }
 
-// The *.jinja files of additional_chat_templates, in the order of their names.
-std::vector<std::string> MoreFiles(const std::string& path) {
-  std::vector<std::string> names;
-  std::error_code error;
-  std::filesystem::directory_iterator entries(path, error), end;
-  for (; !error && entries != end; entries.increment(error)) {
-    if (entries->path().extension() == ".jinja") names.push_back(entries->path().filename());
-    Require(names.size() <= kMaxTemplates, Status::kLimit, "{}: more than {} templates", path,
-            kMaxTemplates);
-  }
-  Require(!error, Status::kIo, "{}: cannot be listed: {}", path, error.message());
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
 void AddMore(TemplateSet& set, const Folder& folder) {
-  const std::string path = folder.path + "/" + kMoreName;
-  std::error_code error;
-  const bool linked = std::filesystem::is_symlink(path, error);
-  Require(!linked || folder.allow_symlinks, Status::kPath,
-          "{}: is a symbolic link, wanted a folder (or the option allow_symlinks)", path);
-  if (!IsDirectory(path)) return;
-  const Folder more(path, folder.allow_symlinks);
-  for (const std::string& file : MoreFiles(path)) {
-    AddFile(set, more, file, file.substr(0, file.size() - std::string_view(".jinja").size()));
+  constexpr std::string_view kEnding = ".jinja";
+  if (!folder.Has(kMoreName)) return;
+  const Folder more = folder.Sub(kMoreName);
+  if (!IsDirectory(more.path)) return;
+  size_t count = 0;
+  for (const std::string& file : ListFolder(more.path)) {
+    if (!file.ends_with(kEnding) || file.size() == kEnding.size()) continue;
+    Require(++count <= kMaxTemplates, Status::kLimit, "{}: more than {} templates", more.path,
+            kMaxTemplates);
+    AddFile(set, more, file, file.substr(0, file.size() - kEnding.size()));
   }
 }
 
 // chat_template of a JSON file.
-void AddFromJson(TemplateSet& set, const Folder& folder, const char* file) {
-  if (!folder.Has(file)) return;
-  const std::string path = folder.path + "/" + file;
-  const Json json = ReadJsonFile(File::OpenIn(folder, file), kMaxConfigBytes);
-  const JsonFields fields(json, path);
+void AddFromJson(TemplateSet& set, const JsonFields& fields) {
   if (!fields.Has("chat_template")) return;
-  const std::string where = path + ": chat_template";
-  const Json& value = json["chat_template"];
+  const std::string where = fields.name() + ": chat_template";
+  const Json& value = fields.json().at("chat_template");
   if (value.is_string()) {
     return set.Add("default", value.get_ref<const std::string&>(), where);
   }
@@ -90,11 +65,9 @@ void AddToken(OrderedJson& tokens, const std::string& name, const Json& value) {
   if (text->is_string() && !tokens.contains(name)) tokens[name] = text->get<std::string>();
 }
 
-void AddTokens(OrderedJson& tokens, const Folder& folder, const char* file) {
-  if (!folder.Has(file)) return;
-  const Json json = ReadJsonFile(File::OpenIn(folder, file), kMaxConfigBytes);
-  const JsonFields fields(json, folder.path + "/" + file);
-  for (const auto& [key, value] : json.items()) {
+void AddTokens(OrderedJson& tokens, const JsonFields* fields) {
+  if (fields == nullptr) return;
+  for (const auto& [key, value] : fields->json().items()) {
     if (key.ends_with("_token")) AddToken(tokens, key, value);
     if (key == "extra_special_tokens" && value.is_object()) {
       for (const auto& [name, token] : value.items()) AddToken(tokens, name, token);
@@ -104,32 +77,41 @@ void AddTokens(OrderedJson& tokens, const Folder& folder, const char* file) {
 
 }  // namespace
 
-TemplateSet LoadChatTemplatesFolder(const Folder& folder) {
+TemplateSet LoadChatTemplatesFolder(const TextFolder& files) {
+  const Folder& folder = files.folder();
   TemplateSet set;
   if (folder.Has(kDefaultName)) AddFile(set, folder, kDefaultName, "default");
   AddMore(set, folder);
-  if (set.empty()) AddFromJson(set, folder, kConfigName);
-  if (set.empty()) AddFromJson(set, folder, kJsonName);
+  if (set.empty() && files.tokenizer_config() != nullptr) {
+    AddFromJson(set, *files.tokenizer_config());
+  }
+  if (set.empty() && folder.Has(kJsonName)) {
+    const Json json = ReadJsonFile(File::OpenIn(folder, kJsonName), kMaxTextConfigBytes);
+    AddFromJson(set, JsonFields(json, folder.path + "/" + kJsonName));
+  }
   return set;
 }
 
 TemplateSet LoadChatTemplatesGguf(const GgufMetadata& metadata) {
   constexpr std::string_view kKey = "tokenizer.chat_template";
   TemplateSet set;
+  size_t count = 0;
   for (const auto& [key, unused] : metadata.values()) {
     if (!key.starts_with(kKey)) continue;
     const std::string_view rest = std::string_view(key).substr(kKey.size());
     if (!rest.empty() && (rest[0] != '.' || rest.size() == 1)) continue;
+    Require(++count <= kMaxTemplates, Status::kLimit, "{}: has more than {} chat templates",
+            metadata.path(), kMaxTemplates);
     const std::string name = rest.empty() ? "default" : std::string(rest.substr(1));
     set.Add(name, *metadata.FindString(key), fmt::format("{}: {}", metadata.path(), key));
   }
   return set;
 }
 
-OrderedJson LoadSpecialTokensFolder(const Folder& folder) {
+OrderedJson LoadSpecialTokensFolder(const TextFolder& files) {
   OrderedJson tokens = OrderedJson::object();
-  AddTokens(tokens, folder, kConfigName);
-  AddTokens(tokens, folder, kTokensName);
+  AddTokens(tokens, files.tokenizer_config());
+  AddTokens(tokens, files.special_tokens_map());
   return tokens;
 }
 

@@ -45,11 +45,13 @@ ChatTemplate ChatTemplate::Parse(std::string_view source, std::string name) {
   return ChatTemplate(std::move(program), std::move(name));
 }
 
-std::string ChatTemplate::Render(const OrderedJson& variables, int64_t effort) const {
+std::string ChatTemplate::Render(const OrderedJson& variables, int64_t effort,
+                                 const CancelFlag* cancel) const {
+  ThrowIfCancelled(cancel, "chat template");
   Require(variables.is_object(), Status::kArg, "{}: variables: not an object", name_);
   Require(effort >= 1 && effort <= kMaxTemplateEffort, Status::kArg,
           "{}: effort is {}, wanted 1..{}", name_, effort, kMaxTemplateEffort);
-  jinja::Runtime runtime(effort);
+  jinja::Runtime runtime(effort, cancel);
   jinja::Scope* globals = runtime.NewScope(nullptr);
   jinja::Evaluator evaluator(runtime, globals);
   try {

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "formats/json.h"
+#include "util/cancel.h"
 
 namespace inference {
 
@@ -28,7 +29,9 @@ class ChatTemplate {
   // false where they are absent; leave out a token that the tokenizer does not have. Fails with
   // TEMPLATE where the template fails, calls raise_exception, or passes a limit: depth 100, 10^6
   // steps, 4 MiB of text, 200 ms; `effort` (1 to kMaxTemplateEffort) times as many steps and ms.
-  std::string Render(const OrderedJson& variables, int64_t effort = 1) const;
+  // CANCELLED once `cancel` is set; it may be null.
+  std::string Render(const OrderedJson& variables, int64_t effort = 1,
+                     const CancelFlag* cancel = nullptr) const;
 
  private:
   ChatTemplate(std::shared_ptr<const jinja::Program> program, std::string name)

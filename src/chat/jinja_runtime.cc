@@ -17,9 +17,11 @@ int64_t ThreadNanos() {
 
 }  // namespace
 
-Runtime::Runtime(int64_t effort) : effort_(effort), started_(ThreadNanos()) {}
+Runtime::Runtime(int64_t effort, const CancelFlag* cancel)
+    : effort_(effort), cancel_(cancel), started_(ThreadNanos()) {}
 
 void Runtime::Check() {
+  ThrowIfCancelled(cancel_, "chat template");
   const uint64_t max_steps = kMaxSteps * static_cast<uint64_t>(effort_);
   if (steps_ > max_steps) Raise("more than {} steps", max_steps);
   const int64_t max_nanos = kMaxRenderNanos * effort_;

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "chat/jinja_value.h"
+#include "util/cancel.h"
 
 namespace inference::jinja {
 
@@ -18,8 +19,8 @@ constexpr int64_t kMaxRangeItems = 100'000;       // as Jinja's sandbox
 
 class Runtime {
  public:
-  // `effort` times the usual steps and time are allowed.
-  explicit Runtime(int64_t effort = 1);
+  // `effort` times the usual steps and time are allowed; `cancel` may be null.
+  explicit Runtime(int64_t effort = 1, const CancelFlag* cancel = nullptr);
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
 
@@ -51,10 +52,11 @@ class Runtime {
   }
 
  private:
-  void Check();  // raises where a limit is passed
+  void Check();  // raises where a limit is passed, throws CANCELLED
 
   uint64_t steps_ = 0;
   int64_t effort_;
+  const CancelFlag* cancel_;
   uint64_t next_check_ = 256;
   int64_t started_ = 0;  // nanoseconds of the thread's clock
   std::deque<std::string> texts_;

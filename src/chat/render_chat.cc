@@ -83,7 +83,7 @@ std::string RenderChat(const ChatTemplate& chat_template, const OrderedJson& mes
   OrderedJson& seen = all["messages"] = PrepareMessages(messages);
   const std::string last = rendering.continue_final_message ? TagLast(seen) : std::string();
   all["add_generation_prompt"] = rendering.add_generation_prompt;
-  std::string rendered = chat_template.Render(all, rendering.effort);
+  std::string rendered = chat_template.Render(all, rendering.effort, rendering.cancel);
   return rendering.continue_final_message ? CutAtTag(std::move(rendered), last) : rendered;
 }
 

@@ -20,7 +20,7 @@ std::string TemplateSet::Names() const {
   std::string names;
   for (const auto& [name, parsed] : templates_) {
     if (!names.empty()) names += ", ";
-    names += name;
+    names += Quote(name);
   }
   return names;
 }

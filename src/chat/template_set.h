@@ -20,7 +20,7 @@ class TemplateSet {
 
   bool empty() const { return templates_.empty(); }
   bool Has(std::string_view name) const { return templates_.find(name) != templates_.end(); }
-  std::string Names() const;  // "default, tool_use"
+  std::string Names() const;  // "'default', 'tool_use'"
 
   // As transformers chooses: the one called `name`; for "" it is tool_use where the conversation
   // has tools and there is such a template, else default. Fails with STATE where nothing can be

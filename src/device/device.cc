@@ -50,8 +50,7 @@ void Device::Init(const DeviceOptions& options) {
   cl_int code = CL_SUCCESS;
   context_.reset(clCreateContext(properties, 1, &info_.id, nullptr, nullptr, &code));
   CheckCl(code, "clCreateContext", info_.name);
-  queue_.reset(clCreateCommandQueue(context_.get(), info_.id, 0, &code));
-  CheckCl(code, "clCreateCommandQueue", info_.name);
+  queue_ = NewQueue(0);
 
   BufferPool::Options pool;
   pool.context = context_.get();
@@ -66,8 +65,16 @@ void Device::Init(const DeviceOptions& options) {
       std::make_unique<ProgramCache>(context_.get(), info_, OpenFiles(options, *logger_), logger_);
 }
 
+ClQueue Device::NewQueue(cl_command_queue_properties properties) const {
+  cl_int code = CL_SUCCESS;
+  ClQueue queue(clCreateCommandQueue(context_.get(), info_.id, properties, &code));
+  CheckCl(code, "clCreateCommandQueue", info_.name);
+  return queue;
+}
+
 // Nothing of the driver is called any more.
 void Device::Leak() {
+  if (profile_) profile_->Leak();
   for (ClKernel& kernel : retired_) static_cast<void>(kernel.release());
   static_cast<void>(programs_.release());
   static_cast<void>(pool_.release());
@@ -95,6 +102,7 @@ void Device::Close() {
   if (queue_) clFinish(queue_.get());
   if (programs_ && !lost_) programs_->Save(kSaveBudget);
   ReleaseRetired();
+  profile_.reset();
   programs_.reset();
   pool_.reset();
   queue_.reset();

@@ -18,6 +18,7 @@
 #include "device/device_info.h"
 #include "device/kernel.h"
 #include "device/opencl.h"
+#include "device/profile.h"
 #include "device/program_cache.h"
 #include "device/submission_thread.h"
 #include "util/log.h"
@@ -89,9 +90,16 @@ class Device : public std::enable_shared_from_this<Device> {
                    const std::string& defines);
   Kernel GetKernelFromSource(const std::string& kernel, const std::string& source,
                              const std::string& defines);
-  void Enqueue(const Kernel& kernel, const Range& range);
+  // `work`: for a profile; may be null.
+  void Enqueue(const Kernel& kernel, const Range& range, const Work* work = nullptr);
   void Flush();
   void Finish();
+
+  // Times every launch from here to StopProfile, by the driver's own clock. STATE where a profile
+  // runs already, or where none does. Waits for what was queued before.
+  void StartProfile();
+  std::vector<KernelTime> StopProfile();
+  bool is_profiling() const { return profile_ != nullptr; }
 
   // Writes all programs launched so far to the disk cache, which can take seconds where they are
   // new (ProgramCache::Save). Closing does it, too, for about half a second.
@@ -112,7 +120,8 @@ class Device : public std::enable_shared_from_this<Device> {
   void RunErased(const std::function<void()>& work);
   void CheckRange(const char* call, const Buffer& buffer, uint64_t offset, uint64_t bytes) const;
   Kernel MakeKernel(uint64_t program, const std::string& kernel);
-  void Submit(const Kernel& kernel, const Range& range);
+  void Submit(const Kernel& kernel, const Range& range, const Work* work);
+  ClQueue NewQueue(cl_command_queue_properties properties) const;
   void Unmap(const Buffer& buffer, std::span<std::byte> span);
   void Retire(ClKernel kernel);  // released on the submission thread
   void ReleaseRetired();
@@ -124,6 +133,7 @@ class Device : public std::enable_shared_from_this<Device> {
   ClQueue queue_;
   std::unique_ptr<BufferPool> pool_;
   std::unique_ptr<ProgramCache> programs_;
+  std::unique_ptr<Profile> profile_;  // null: none runs
   std::mutex retired_mutex_;
   std::vector<ClKernel> retired_;
   bool lost_ = false;  // submission thread only

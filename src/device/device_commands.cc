@@ -95,33 +95,55 @@ Kernel Device::MakeKernel(uint64_t program, const std::string& kernel) {
   return Kernel(shared_from_this(), std::move(handle), kernel, program);
 }
 
-void Device::Enqueue(const Kernel& kernel, const Range& range) {
+void Device::Enqueue(const Kernel& kernel, const Range& range, const Work* work) {
   CheckThread("Enqueue");
   Require(kernel.device_.get() == this, Status::kInternal,
           "Enqueue: kernel {} is not of this device", kernel.name_);
   if (range.global == 0) return;
   const Kernel::Launch launch{range.local, range.global > kSmallGrid};
   if (kernel.last_launch_ == launch) {
-    Submit(kernel, range);
+    Submit(kernel, range, work);
     return;
   }
   const std::string kind =
       fmt::format("{} {}{}", kernel.name_, range.local, launch.large_grid ? " large" : "");
   if (programs_->IsFirstLaunch(kernel.program_, kind)) {
     const SignalGuard guard;  // the driver may compile now, or while the command runs
-    Submit(kernel, range);
+    Submit(kernel, range, work);
     Finish();
     WatchExit();
   } else {
-    Submit(kernel, range);
+    Submit(kernel, range, work);
   }
   kernel.last_launch_ = launch;
 }
 
-void Device::Submit(const Kernel& kernel, const Range& range) {
+void Device::Submit(const Kernel& kernel, const Range& range, const Work* work) {
+  cl_event event = nullptr;
   CheckCl(clEnqueueNDRangeKernel(queue_.get(), kernel.handle_.get(), 1, nullptr, &range.global,
-                                 range.local == 0 ? nullptr : &range.local, 0, nullptr, nullptr),
+                                 range.local == 0 ? nullptr : &range.local, 0, nullptr,
+                                 profile_ ? &event : nullptr),
           "clEnqueueNDRangeKernel", kernel.name_);
+  if (profile_) profile_->Add(kernel.name_, work ? *work : Work{}, ClEvent(event));
+}
+
+// A queue takes no times unless it was made so, which may cost.
+void Device::StartProfile() {
+  CheckThread("StartProfile");
+  Require(!profile_, Status::kState, "profile: one runs on device {} already", Quote(info_.name));
+  Finish();
+  queue_ = NewQueue(CL_QUEUE_PROFILING_ENABLE);
+  profile_ = std::make_unique<Profile>();
+}
+
+std::vector<KernelTime> Device::StopProfile() {
+  CheckThread("StopProfile");
+  Require(profile_ != nullptr, Status::kState, "profile: none runs on device {}",
+          Quote(info_.name));
+  Finish();
+  const std::unique_ptr<Profile> done = std::move(profile_);
+  queue_ = NewQueue(0);
+  return done->Times();
 }
 
 void Device::SaveKernels() {

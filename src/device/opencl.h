@@ -21,5 +21,6 @@ using ClContext = std::unique_ptr<_cl_context, ClRelease<clReleaseContext>>;
 using ClQueue = std::unique_ptr<_cl_command_queue, ClRelease<clReleaseCommandQueue>>;
 using ClProgram = std::unique_ptr<_cl_program, ClRelease<clReleaseProgram>>;
 using ClKernel = std::unique_ptr<_cl_kernel, ClRelease<clReleaseKernel>>;
+using ClEvent = std::unique_ptr<_cl_event, ClRelease<clReleaseEvent>>;
 
 }  // namespace inference

@@ -16,11 +16,17 @@ std::shared_ptr<const TextProcessor> ReadTextProcessor(const std::string& path,
                                                        const TextOptions& options,
                                                        const GgufMetadata* gguf) {
   auto text = std::make_shared<TextProcessor>();
-  const Folder folder(path, options.allow_symlinks);
-  text->tokenizer = gguf ? LoadTokenizerGguf(*gguf) : LoadTokenizerFolder(folder);
-  text->templates = gguf ? LoadChatTemplatesGguf(*gguf) : LoadChatTemplatesFolder(folder);
-  OrderedJson& tokens = text->special_tokens =
-      gguf ? LoadSpecialTokensGguf(*gguf, *text->tokenizer) : LoadSpecialTokensFolder(folder);
+  OrderedJson& tokens = text->special_tokens;
+  if (gguf != nullptr) {
+    text->tokenizer = LoadTokenizerGguf(*gguf);
+    text->templates = LoadChatTemplatesGguf(*gguf);
+    tokens = LoadSpecialTokensGguf(*gguf, *text->tokenizer);
+  } else {
+    const TextFolder files(Folder(path, options.allow_symlinks));
+    text->tokenizer = LoadTokenizerFolder(files);
+    text->templates = LoadChatTemplatesFolder(files);
+    tokens = LoadSpecialTokensFolder(files);
+  }
   if (text->tokenizer->bos()) tokens["bos_token"] = text->tokenizer->bos_text();
   if (text->tokenizer->eos()) tokens["eos_token"] = text->tokenizer->eos_text();
   text->template_effort = options.template_effort;

@@ -158,7 +158,7 @@ void Session::RunStep(const Step& step) {
   Recorded& recorded = RecordedFor(T, step.mode);
   impl_->step.Set(device, length(), step.draw, step.ids);
   impl_->written = std::max(impl_->written, length() + T);
-  recorded.recording->Run();
+  recorded.recording->Run(length());
   switch (step.mode) {
     case Mode::kPrefill:
       device.Finish();

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <optional>
 #include <vector>
 
 #include "util/error.h"
@@ -24,6 +23,13 @@ std::optional<size_t> FindNotFinite(const std::byte* data, size_t count, Bits ex
   return std::nullopt;
 }
 
+bool IsFloat(DType dtype) {
+  return dtype == DType::kF16 || dtype == DType::kBF16 || dtype == DType::kF32 ||
+         dtype == DType::kF64;
+}
+
+}  // namespace
+
 std::optional<size_t> FindNotFinite(DType dtype, std::span<const std::byte> data) {
   switch (dtype) {
     case DType::kF16:
@@ -32,17 +38,12 @@ std::optional<size_t> FindNotFinite(DType dtype, std::span<const std::byte> data
       return FindNotFinite<uint16_t>(data.data(), data.size() / 2, 0x7F80);
     case DType::kF32:
       return FindNotFinite<uint32_t>(data.data(), data.size() / 4, 0x7F800000);
-    default:
+    case DType::kF64:
       return FindNotFinite<uint64_t>(data.data(), data.size() / 8, 0x7FF0000000000000);
+    default:
+      return std::nullopt;
   }
 }
-
-bool IsFloat(DType dtype) {
-  return dtype == DType::kF16 || dtype == DType::kBF16 || dtype == DType::kF32 ||
-         dtype == DType::kF64;
-}
-
-}  // namespace
 
 void CheckFinite(const TensorSet& tensors, const CancelFlag* cancel) {
   std::vector<std::byte> buffer;

@@ -1,12 +1,14 @@
 #include "models/quantize.h"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
+#include <optional>
+#include <string_view>
 #include <unordered_set>
 #include <utility>
 #include <vector>
 
+#include "formats/finite.h"
 #include "formats/safetensors.h"
 #include "formats/safetensors_writer.h"
 #include "models/affine_quantize.h"
@@ -84,7 +86,10 @@ class Quantizer {
   void WritePiece(const Piece& piece) const;
   void WriteRows(const Piece& piece, uint64_t first, uint64_t count) const;
   void Put(size_t target, uint64_t offset, std::span<const std::byte> bytes) const;
-  std::vector<float> ReadRows(const Piece& piece, uint64_t first, uint64_t count) const;
+  // NUMERIC names the first of `values` that is not; `first` is its number where it is the first.
+  void RequireFinite(const Piece& piece, DType dtype, std::span<const std::byte> values,
+                     std::string_view what, uint64_t first, std::string_view why = {}) const;
+  std::vector<std::byte> ReadValues(const Piece& piece, uint64_t at, uint64_t size) const;
   void WriteIndex(const std::string& out) const;
   void WriteConfig(const std::string& out) const;
   void CopySideFiles(const std::string& out) const;
@@ -187,32 +192,39 @@ void Quantizer::Put(size_t target, uint64_t offset, std::span<const std::byte> b
   shards_[targets_[target].shard].Write(targets_[target].index, offset, bytes);
 }
 
-// Rows (values, of what is no matrix) as float32, rounded to the type of the result.
-std::vector<float> Quantizer::ReadRows(const Piece& piece, uint64_t first, uint64_t count) const {
+void Quantizer::RequireFinite(const Piece& piece, DType dtype, std::span<const std::byte> values,
+                              std::string_view what, uint64_t first, std::string_view why) const {
+  const std::optional<size_t> bad = FindNotFinite(dtype, values);
+  if (!bad) return;
   const TensorEntry& entry = *piece.source;
-  const uint64_t row_bytes = entry.bytes / (entry.shape.empty() ? 1 : entry.shape[0]);
-  std::vector<std::byte> bytes(count * row_bytes);
-  tensors_.Read(entry, first * row_bytes, bytes);
-  const uint64_t value_bytes = InfoOf(entry.dtype).block_bytes;
-  std::vector<float> values(bytes.size() / value_bytes);
+  Fail(Status::kNumeric, "{}: tensor {}: {} {} is not a finite number{}",
+       tensors_.file(entry.file).path(), Quote(entry.name), what, first + *bad, why);
+}
+
+// Bytes [at, at + size) of the source, in the type of the result.
+std::vector<std::byte> Quantizer::ReadValues(const Piece& piece, uint64_t at, uint64_t size) const {
+  const TensorEntry& entry = *piece.source;
+  const uint64_t value_bytes = InfoOf(entry.dtype).block_bytes, first = at / value_bytes;
+  std::vector<std::byte> bytes(size);
+  tensors_.Read(entry, at, bytes);
+  RequireFinite(piece, entry.dtype, bytes, "value", first);
+  if (piece.dtype == entry.dtype) return bytes;
+  const DTypeInfo& to = InfoOf(piece.dtype);
+  std::vector<float> values(size / value_bytes);
   ToFloats(entry.dtype, bytes, values);
-  const auto bad = std::ranges::find_if_not(values, [](float v) { return std::isfinite(v); });
-  const auto at = static_cast<uint64_t>(bad - values.begin());
-  Require(bad == values.end(), Status::kNumeric, "{}: tensor {}: value {} is not a finite number",
-          tensors_.file(entry.file).path(), Quote(entry.name),
-          first * (row_bytes / value_bytes) + at);
-  if (piece.dtype != entry.dtype) {
-    std::vector<std::byte> rounded(values.size() * InfoOf(piece.dtype).block_bytes);
-    FromFloats(values, piece.dtype, rounded);
-    ToFloats(piece.dtype, rounded, values);
-  }
-  return values;
+  bytes.resize(values.size() * to.block_bytes);
+  FromFloats(values, piece.dtype, bytes);
+  RequireFinite(piece, piece.dtype, bytes, "value", first,
+                fmt::format(" as {}, the type that config.json tells", to.name));
+  return bytes;
 }
 
 void Quantizer::WriteRows(const Piece& piece, uint64_t first, uint64_t count) const {
   const auto format = WeightFormat::Affine(options_.bits, options_.group, piece.dtype);
-  const std::vector<float> values = ReadRows(piece, first, count);
   const uint64_t columns = piece.source->shape[1];
+  const uint64_t row_bytes = piece.source->bytes / piece.source->shape[0];
+  std::vector<float> values(count * columns);
+  ToFloats(piece.dtype, ReadValues(piece, first * row_bytes, count * row_bytes), values);
   const uint64_t word_bytes = columns * format.bits / 8;
   const uint64_t scale_bytes = columns / format.group * InfoOf(format.scales).block_bytes;
   std::vector<std::byte> words(count * word_bytes), scales(count * scale_bytes),
@@ -223,6 +235,10 @@ void Quantizer::WriteRows(const Piece& piece, uint64_t first, uint64_t count) co
                 std::span(scales).subspan(r * scale_bytes, scale_bytes),
                 std::span(biases).subspan(r * scale_bytes, scale_bytes));
   }
+  // Of values that are, too: two of them may be further apart than the type reaches.
+  const uint64_t first_group = first * (columns / format.group);
+  RequireFinite(piece, format.scales, scales, "scale", first_group);
+  RequireFinite(piece, format.scales, biases, "bias", first_group);
   Put(piece.target, first * word_bytes, words);
   Put(piece.target + 1, first * scale_bytes, scales);
   Put(piece.target + 2, first * scale_bytes, biases);
@@ -242,21 +258,10 @@ void Quantizer::WritePiece(const Piece& piece) const {
   }
   const uint64_t from_bytes = InfoOf(entry.dtype).block_bytes;
   const uint64_t to_bytes = InfoOf(piece.dtype).block_bytes;
-  std::vector<std::byte> bytes, cast;
-  std::vector<float> values;
-  for (uint64_t at = 0; at < entry.bytes; at += bytes.size()) {
+  for (uint64_t at = 0; at < entry.bytes; at += kChunkBytes) {
     ThrowIfCancelled(options_.cancel, "quantize");
-    bytes.resize(std::min(kChunkBytes, entry.bytes - at));
-    tensors_.Read(entry, at, bytes);
-    if (piece.dtype == entry.dtype) {
-      Put(piece.target, at, bytes);
-      continue;
-    }
-    values.resize(bytes.size() / from_bytes);
-    cast.resize(values.size() * to_bytes);
-    ToFloats(entry.dtype, bytes, values);
-    FromFloats(values, piece.dtype, cast);
-    Put(piece.target, at / from_bytes * to_bytes, cast);
+    const uint64_t size = std::min(kChunkBytes, entry.bytes - at);
+    Put(piece.target, at / from_bytes * to_bytes, ReadValues(piece, at, size));
   }
 }
 

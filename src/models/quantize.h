@@ -25,9 +25,9 @@ struct QuantizeOptions {
 // vision tower, a tied head) are left out. `out` appears when it is complete; after a failure there
 // is nothing.
 //
-// ARG for other bits or groups; UNSUPPORTED for a folder that is quantised already; STATE where
-// `out` exists; NUMERIC for a weight that is not finite; CANCELLED; and what reading and writing
-// gives.
+// ARG for other bits or groups; UNSUPPORTED for a folder that is quantised already; NUMERIC for a
+// value that is not finite, as it is or in the type of the result; CANCELLED; and what NewFolder,
+// reading and writing give.
 void QuantizeFolder(const std::string& path, const std::string& out,
                     const QuantizeOptions& options);
 

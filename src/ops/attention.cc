@@ -1,5 +1,7 @@
 #include "ops/attention.h"
 
+#include <algorithm>
+
 #include "util/checked.h"
 #include "util/error.h"
 
@@ -20,6 +22,37 @@ void CheckCache(const char* op, const CacheView& cache, int64_t T) {
           "{}: cache of {} slots, want a multiple of {}", op, cache.capacity, kCacheBlock);
   Require(T <= cache.capacity, Status::kInternal, "{}: {} tokens into a cache of {} slots", op, T,
           cache.capacity);
+}
+
+uint64_t FloatBytes(int64_t values) { return static_cast<uint64_t>(values) * sizeof(float); }
+
+std::string NameOf(const HeadShape& shape) {
+  return fmt::format("{}/{} heads of {}", shape.heads, shape.kv_heads, shape.head_dim);
+}
+
+Work RopeWork(const HeadShape& shape, int64_t T, const RopeTable& rope, bool is_normed) {
+  const int64_t turned = (shape.heads + shape.kv_heads) * T;  // heads
+  const int64_t stored = shape.heads + 2 * shape.kv_heads, pairs = rope.inv_freq.dim(0);
+  return {
+      .what = NameOf(shape),
+      .weight_bytes = is_normed ? FloatBytes(2 * shape.head_dim) : 0,
+      .read_bytes = FloatBytes(stored * T * shape.head_dim + pairs),
+      .written_bytes = FloatBytes(stored * T * PaddedHead(shape)),
+      .flops = static_cast<uint64_t>(turned * (6 * pairs + (is_normed ? 4 : 0) * shape.head_dim))};
+}
+
+// Of T queries from `position` on: keys and values that any of them sees count once.
+Work AttendWork(const HeadShape& shape, int64_t T, int64_t window, int64_t position) {
+  int64_t seen = 0;  // pairs of a query and a position
+  for (int64_t t = position; t < position + T; ++t) {
+    seen += window > 0 ? std::min(t + 1, window) : t + 1;
+  }
+  const int64_t oldest = window > 0 ? std::max<int64_t>(0, position - window + 1) : 0;
+  const int64_t cached = (position + T - oldest) * 2 * shape.kv_heads * PaddedHead(shape);
+  return {.what = NameOf(shape) + (window > 0 ? fmt::format(", window {}", window) : ""),
+          .read_bytes = FloatBytes(cached + T * shape.heads * PaddedHead(shape)),
+          .written_bytes = FloatBytes(T * shape.heads * shape.head_dim),
+          .flops = static_cast<uint64_t>(4 * seen * shape.heads * shape.head_dim)};
 }
 
 }  // namespace
@@ -48,12 +81,13 @@ Tensor RopeAppend(Recording& recording, const Tensor& qkv, const HeadShape& shap
           Status::kInternal, "rope: queries and keys are both normed or neither");
   CheckCache("rope", cache, T);
   Tensor q = recording.Temp({T, shape.heads * PaddedHead(shape)});
-  recording.Launch("rope_append", {"attention"}, Defines(shape), T, q.buffer, cache.keys,
-                   cache.values, qkv.buffer, rope.inv_freq.buffer, options.q_norm_weight.buffer,
-                   options.k_norm_weight.buffer, step.buffer(), static_cast<int32_t>(T),
-                   static_cast<int32_t>(shape.heads), static_cast<int32_t>(shape.kv_heads),
-                   static_cast<int32_t>(rope.inv_freq.dim(0)), static_cast<int32_t>(cache.capacity),
-                   rope.attention_factor, options.eps,
+  recording.Launch("rope_append", {"attention"}, Defines(shape), T,
+                   RopeWork(shape, T, rope, static_cast<bool>(options.q_norm_weight)), q.buffer,
+                   cache.keys, cache.values, qkv.buffer, rope.inv_freq.buffer,
+                   options.q_norm_weight.buffer, options.k_norm_weight.buffer, step.buffer(),
+                   static_cast<int32_t>(T), static_cast<int32_t>(shape.heads),
+                   static_cast<int32_t>(shape.kv_heads), static_cast<int32_t>(rope.inv_freq.dim(0)),
+                   static_cast<int32_t>(cache.capacity), rope.attention_factor, options.eps,
                    static_cast<int32_t>(static_cast<bool>(options.q_norm_weight)));
   return q;
 }
@@ -71,8 +105,11 @@ Tensor Attend(Recording& recording, const Tensor& queries, const HeadShape& shap
   std::string defines = Defines(shape);
   if (options.soft_cap > 0.0f) defines += fmt::format(" -D SOFT_CAP={:.9e}f", options.soft_cap);
   const int64_t tiles = T == 1 ? 1 : (T + kQueryTile - 1) / kQueryTile;
-  recording.Launch("attend", {"attention"}, defines, tiles * shape.heads, o.buffer, queries.buffer,
-                   cache.keys, cache.values, step.buffer(), static_cast<int32_t>(T),
+  const auto work = [shape, T, window = cache.window](int64_t position) {
+    return AttendWork(shape, T, window, position);
+  };
+  recording.Launch("attend", {"attention"}, defines, tiles * shape.heads, work, o.buffer,
+                   queries.buffer, cache.keys, cache.values, step.buffer(), static_cast<int32_t>(T),
                    static_cast<int32_t>(shape.heads), static_cast<int32_t>(shape.kv_heads),
                    static_cast<int32_t>(cache.capacity), static_cast<int32_t>(cache.window),
                    options.scale);

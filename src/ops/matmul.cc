@@ -39,6 +39,27 @@ bool ReadsOther(Epilogue epilogue) {
 
 int32_t HasBias(const PackedMatrix& W) { return W.bias ? 1 : 0; }
 
+uint64_t FloatBytes(int64_t values) { return static_cast<uint64_t>(values) * sizeof(float); }
+
+// Making T rows of input ready: what it reads, computes, and writes besides the result.
+Work InputWork(const MatmulInput& input, int64_t T, int64_t D) {
+  const int64_t norms = (input.norm_weight ? 1 : 0) + (input.delta ? 1 : 0);
+  return {.weight_bytes = FloatBytes(norms * D),
+          .read_bytes = FloatBytes((input.delta ? 2 : 1) * T * D),
+          .written_bytes = input.delta ? FloatBytes(T * D) : 0,
+          .flops = static_cast<uint64_t>((4 * norms + (input.delta ? 1 : 0)) * T * D)};
+}
+
+// T rows of input, ready, times W.
+Work ProductWork(const PackedMatrix& W, int64_t T, const ProjectOptions& options) {
+  const int64_t outputs = IsGated(options.epilogue) ? W.rows / 2 : W.rows;
+  return {.what = fmt::format("{} {}x{}", NameOf(W.format), W.rows, W.cols),
+          .weight_bytes = PackedBytes(W.format, W.rows, W.cols) + (W.bias ? FloatBytes(W.rows) : 0),
+          .read_bytes = FloatBytes(T * (W.cols + (options.other ? W.rows : 0))),
+          .written_bytes = FloatBytes(T * outputs),
+          .flops = static_cast<uint64_t>(2 * T * W.rows * W.cols)};
+}
+
 // Rare epilogues are compiled only where they are used.
 std::string Defines(const PackedMatrix& W, const ProjectOptions& options) {
   std::string out = TypeDefine(W.format);
@@ -74,7 +95,13 @@ void Matvec(Recording& recording, const PreparedInput& a, const PackedMatrix& W,
   const int64_t units = (W.rows + 15) / 16 / (IsGated(options.epilogue) ? 2 : 1);
   const int64_t padded = PaddedColumns(a.D);
   const Tensor scratch = recording.Temp({recording.PartsFor(units), RowScratch(padded)});
-  recording.Launch("matvec", kFiles, Defines(W, options), units, y.buffer, a.sum.buffer,
+  Work work = ProductWork(W, 1, options);
+  const Work input = InputWork(in, 1, a.D);
+  work.weight_bytes += input.weight_bytes;
+  work.read_bytes += input.read_bytes - FloatBytes(a.D);  // the ready row is never stored
+  work.written_bytes += input.written_bytes;
+  work.flops += input.flops;
+  recording.Launch("matvec", kFiles, Defines(W, options), units, work, y.buffer, a.sum.buffer,
                    scratch.buffer, W.data, in.x.buffer, in.norm_weight.buffer, in.delta.buffer,
                    in.delta_norm_weight.buffer, W.bias, options.other.buffer,
                    static_cast<int32_t>(a.D), static_cast<int32_t>(padded),
@@ -90,24 +117,24 @@ void MatmulPanels(Recording& recording, const PreparedInput& a, const PackedMatr
   const int64_t padded = PaddedColumns(a.D);
   const Tensor scratch =
       recording.Temp({recording.PartsFor(units), kPanelFloats + (a.T + kFew) * kPanel});
-  recording.Launch("matmul", kFiles, Defines(W, options), units, y.buffer, scratch.buffer, W.data,
-                   a.packed.buffer, W.bias, options.other.buffer, static_cast<int32_t>(a.T),
-                   static_cast<int32_t>(a.D), static_cast<int32_t>(padded),
-                   static_cast<int32_t>(W.rows), static_cast<int32_t>(y.shape.back()),
-                   static_cast<int32_t>(options.column), static_cast<int32_t>(options.epilogue),
-                   HasBias(W));
+  recording.Launch("matmul", kFiles, Defines(W, options), units, ProductWork(W, a.T, options),
+                   y.buffer, scratch.buffer, W.data, a.packed.buffer, W.bias, options.other.buffer,
+                   static_cast<int32_t>(a.T), static_cast<int32_t>(a.D),
+                   static_cast<int32_t>(padded), static_cast<int32_t>(W.rows),
+                   static_cast<int32_t>(y.shape.back()), static_cast<int32_t>(options.column),
+                   static_cast<int32_t>(options.epilogue), HasBias(W));
 }
 
 // Any rows on other devices.
 void MatmulEach(Recording& recording, const PreparedInput& a, const PackedMatrix& W,
                 const Tensor& y, const ProjectOptions& options) {
   recording.Launch("matmul_each", {"weights", "matmul_common", "matmul_each"}, Defines(W, options),
-                   a.T * (IsGated(options.epilogue) ? W.rows / 2 : W.rows), y.buffer, W.data,
-                   a.packed.buffer, W.bias, options.other.buffer, static_cast<int32_t>(a.T),
-                   static_cast<int32_t>(a.D), static_cast<int32_t>(PaddedColumns(a.D)),
-                   static_cast<int32_t>(W.rows), static_cast<int32_t>(y.shape.back()),
-                   static_cast<int32_t>(options.column), static_cast<int32_t>(options.epilogue),
-                   HasBias(W));
+                   a.T * (IsGated(options.epilogue) ? W.rows / 2 : W.rows),
+                   ProductWork(W, a.T, options), y.buffer, W.data, a.packed.buffer, W.bias,
+                   options.other.buffer, static_cast<int32_t>(a.T), static_cast<int32_t>(a.D),
+                   static_cast<int32_t>(PaddedColumns(a.D)), static_cast<int32_t>(W.rows),
+                   static_cast<int32_t>(y.shape.back()), static_cast<int32_t>(options.column),
+                   static_cast<int32_t>(options.epilogue), HasBias(W));
 }
 
 }  // namespace
@@ -125,12 +152,15 @@ PreparedInput PrepareInput(Recording& recording, const MatmulInput& input) {
   const int64_t padded = PaddedColumns(out.D), tile = cpu ? kTile : 1;
   out.packed = recording.Temp({(out.T + tile - 1) / tile * tile, padded / kUnit, kPreparedRows});
   const Tensor scratch = recording.Temp({recording.PartsFor(out.T), RowScratch(padded)});
-  recording.Launch("prepare", {"matmul_common", "matmul_prepare"}, "", out.T, out.packed.buffer,
-                   out.sum.buffer, scratch.buffer, input.x.buffer, input.norm_weight.buffer,
-                   input.delta.buffer, input.delta_norm_weight.buffer, static_cast<int32_t>(out.T),
-                   static_cast<int32_t>(out.D), static_cast<int32_t>(padded),
-                   static_cast<int32_t>(input.first_row), static_cast<int32_t>(tile), input.eps,
-                   InputMode(input));
+  Work work = InputWork(input, out.T, out.D);
+  work.what = fmt::format("{} columns", out.D);
+  work.written_bytes += FloatBytes(out.T * padded);
+  recording.Launch("prepare", {"matmul_common", "matmul_prepare"}, "", out.T, work,
+                   out.packed.buffer, out.sum.buffer, scratch.buffer, input.x.buffer,
+                   input.norm_weight.buffer, input.delta.buffer, input.delta_norm_weight.buffer,
+                   static_cast<int32_t>(out.T), static_cast<int32_t>(out.D),
+                   static_cast<int32_t>(padded), static_cast<int32_t>(input.first_row),
+                   static_cast<int32_t>(tile), input.eps, InputMode(input));
   return out;
 }
 

@@ -42,11 +42,16 @@ void Sampler::Record(Recording& recording, const Tensor& logits, const StepBuffe
           "sample: logits are [{}], want [1, {}]", fmt::join(logits.shape, ", "), vocab_size_);
   const int64_t units = std::min<int64_t>((vocab_size_ + 15) / 16, kMaxParts);
   const auto V = static_cast<int32_t>(vocab_size_);
-  recording.Launch("sample_partial", {"sample"}, "", units, logits.buffer, partial_, options_,
-                   seen_, V);
-  recording.Launch("sample_pick", {"sample"}, "", 1, result_, scratch_, seen_, logits.buffer,
-                   partial_, options_, step.buffer(),
-                   static_cast<int32_t>(recording.PartsFor(units)), V);
+  const int64_t parts = recording.PartsFor(units);
+  const uint64_t partial_bytes = static_cast<uint64_t>(parts) * 2 * sizeof(float);
+  // Of greedy sampling: what else is read and computed depends on the options and the logits.
+  const Work partial{.read_bytes = static_cast<uint64_t>(vocab_size_) * sizeof(float),
+                     .written_bytes = partial_bytes};
+  const Work pick{.read_bytes = partial_bytes, .written_bytes = sizeof(int32_t) + 1};
+  recording.Launch("sample_partial", {"sample"}, "", units, partial, logits.buffer, partial_,
+                   options_, seen_, V);
+  recording.Launch("sample_pick", {"sample"}, "", 1, pick, result_, scratch_, seen_, logits.buffer,
+                   partial_, options_, step.buffer(), static_cast<int32_t>(parts), V);
 }
 
 int32_t Sampler::Result(Device& device) {

@@ -20,6 +20,11 @@ KernelFamily FamilyOf(const Device& device) {
   return device.info().type == DeviceType::kCpu ? KernelFamily::kCpu : KernelFamily::kGpu;
 }
 
+Work WorkOf(const LaunchWork& work, int64_t position) {
+  const auto* at = std::get_if<std::function<Work(int64_t)>>(&work);
+  return at == nullptr ? std::get<Work>(work) : (*at)(position);
+}
+
 int64_t GroupSize(KernelFamily family) { return family == KernelFamily::kGpu ? kGpuGroup : 1; }
 
 }  // namespace
@@ -84,18 +89,24 @@ void Recording::UseOneLaunch() {
   one_launch_ = family_ == KernelFamily::kCpu;
 }
 
-void Recording::Enqueue(size_t first_node) {
+void Recording::Enqueue(size_t first_node, int64_t position) {
   for (size_t i = first_node; i < nodes_.size(); ++i) {
-    device_->Enqueue(nodes_[i].kernel, nodes_[i].range);
+    const Node& node = nodes_[i];
+    if (device_->is_profiling()) {
+      const Work work = WorkOf(node.work, position);
+      device_->Enqueue(node.kernel, node.range, &work);
+    } else {
+      device_->Enqueue(node.kernel, node.range);
+    }
   }
   device_->Flush();
 }
 
-void Recording::Run() {
-  if (!one_launch_ || nodes_.empty()) return Enqueue(0);
+void Recording::Run(int64_t position) {
+  if (!one_launch_ || nodes_.empty() || device_->is_profiling()) return Enqueue(0, position);
   if (apart_ > 0) {
     --apart_;
-    return Enqueue(0);
+    return Enqueue(0, position);
   }
   if (!resident_) resident_ = std::make_unique<ResidentLaunch>(*device_, phases_);
   const size_t done = resident_->Run(*device_);
@@ -106,7 +117,7 @@ void Recording::Run() {
   // Somebody else has the cores: the longer this goes on, the rarer we try.
   apart_ = next_apart_;
   next_apart_ = std::min(2 * next_apart_, kMostApart);
-  Enqueue(done);
+  Enqueue(done, position);
 }
 
 }  // namespace inference

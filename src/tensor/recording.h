@@ -4,8 +4,10 @@
 #pragma once
 
 #include <bit>
+#include <functional>
 #include <memory>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "device/device.h"
@@ -17,6 +19,9 @@ namespace inference {
 // Two families of kernels (docs/DESIGN.md): wide vectors and one work-item a group for CPU devices,
 // one output element a work-item elsewhere.
 enum class KernelFamily { kCpu, kGpu };
+
+// Attention's work grows with what is cached: a function of the position of the first new token.
+using LaunchWork = std::variant<Work, std::function<Work(int64_t position)>>;
 
 class Recording {
  public:
@@ -34,13 +39,14 @@ class Recording {
 
   // Appends one launch. `units` is how many independent pieces of work there are (rows, heads, row
   // blocks): a CPU device gets a few work-items that share them, others one each, in groups of 64.
-  // The kernel's arguments follow. Submission thread only (it may build the program).
+  // `work` is for profiles. The kernel's arguments follow. Submission thread only (it may build the
+  // program).
   template <typename... Args>
   void Launch(const std::string& kernel, const std::vector<std::string>& files,
-              const std::string& defines, int64_t units, const Args&... args) {
+              const std::string& defines, int64_t units, LaunchWork work, const Args&... args) {
     Kernel made = device_->GetKernel(kernel, files, defines + GroupDefine());
     made.SetArgs(args...);
-    nodes_.push_back({std::move(made), RangeFor(units)});
+    nodes_.push_back({std::move(made), RangeFor(units), std::move(work)});
     if (one_launch_) {
       phases_.push_back({{kernel, files, defines}, PartsFor(units), {Word(args)...}});
     }
@@ -53,14 +59,16 @@ class Recording {
   // side by side). For many small nodes that run again and again. Before the first node.
   void UseOneLaunch();
 
-  // Enqueues every node, in one launch or one each; submission thread only.
-  void Run();
+  // Enqueues every node, in one launch or one each (so while the device is profiling); submission
+  // thread only. `position`: of the first new token, for work that depends on it.
+  void Run(int64_t position = 0);
   size_t size() const { return nodes_.size(); }
 
  private:
   struct Node {
     Kernel kernel;
     Range range;
+    LaunchWork work;
   };
   struct Arena;
   static std::variant<Buffer, uint32_t> Word(const Buffer& buffer) { return buffer; }
@@ -69,7 +77,7 @@ class Recording {
   }
   static std::variant<Buffer, uint32_t> Word(uint32_t value) { return value; }
   static std::variant<Buffer, uint32_t> Word(float value) { return std::bit_cast<uint32_t>(value); }
-  void Enqueue(size_t first_node);
+  void Enqueue(size_t first_node, int64_t position);
   Range RangeFor(int64_t units) const;
   std::string GroupDefine() const;  // " -D GROUP=64"
 

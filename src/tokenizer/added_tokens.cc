@@ -47,9 +47,7 @@ void AddedTokenMatcher::Add(const AddedToken& token, std::string_view name) {
   Require(token.content.size() <= kMaxAddedTokenBytes, Status::kLimit,
           "{}: added token {} has {} bytes, expected at most {}", name, token.id,
           token.content.size(), kMaxAddedTokenBytes);
-  Require(trie_.nodes() <= kMaxAddedNodes - token.content.size(), Status::kLimit,
-          "{}: added tokens have more than {} bytes together", name, kMaxAddedNodes);
-  trie_.Add(token.content, static_cast<int32_t>(tokens_.size()));
+  trie_.Add(token.content, static_cast<int32_t>(tokens_.size()), name);
   tokens_.push_back(token);
 }
 
@@ -60,11 +58,16 @@ const AddedToken* AddedTokenMatcher::FindLongest(std::string_view text, size_t a
   return longest;
 }
 
-void AddedTokenMatcher::FindAll(std::string_view text, bool parse_special,
+void AddedTokenMatcher::FindAll(std::string_view text, bool parse_special, const TextWork& work,
                                 std::vector<Match>& out) const {
   out.clear();
   size_t free = 0;  // where the text that no match has taken begins
+  size_t next_check = 0;
   for (size_t at = 0; at < text.size();) {
+    if (at >= next_check) {
+      work.CheckCancel();
+      next_check = at + kBytesBetweenChecks;
+    }
     if (!trie_.BeginsKey(text[at])) {
       ++at;
       continue;

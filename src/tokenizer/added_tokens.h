@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tokenizer/byte_trie.h"
+#include "tokenizer/text_work.h"
 
 namespace inference {
 
@@ -21,7 +22,6 @@ struct AddedToken {
 };
 
 constexpr size_t kMaxAddedTokenBytes = 1024;  // bounds the time of a search: O(text x longest)
-constexpr size_t kMaxAddedNodes = size_t{1} << 24;  // of the trie, up to 70 bytes each
 
 class AddedTokenMatcher {  // immutable after the last Add, thread-safe
  public:
@@ -36,7 +36,8 @@ class AddedTokenMatcher {  // immutable after the last Add, thread-safe
 
   // Matches in order: leftmost first, the longest among those that begin there. With
   // `parse_special` false special tokens are text.
-  void FindAll(std::string_view text, bool parse_special, std::vector<Match>& out) const;
+  void FindAll(std::string_view text, bool parse_special, const TextWork& work,
+               std::vector<Match>& out) const;
 
  private:
   // The longest token that begins at `at`, or nullptr.

@@ -14,7 +14,6 @@ namespace {
 
 constexpr uint32_t kCharTable = 0x3000;  // Latin to CJK punctuation, with U+2581 and U+0100..
 constexpr uint32_t kNone = ~uint32_t{0};
-constexpr size_t kMergesBetweenChecks = 4096;
 
 bool Later(const ModelScratch::Candidate& a, const ModelScratch::Candidate& b) {
   return a.order > b.order;
@@ -22,24 +21,20 @@ bool Later(const ModelScratch::Candidate& a, const ModelScratch::Candidate& b) {
 
 }  // namespace
 
-Bpe::Bpe(std::shared_ptr<const Vocabulary> vocabulary, std::vector<bool> special,
-         const BpeOptions& options)
-    : vocabulary_(std::move(vocabulary)),
-      special_(std::move(special)),
-      options_(options),
-      char_ids_(kCharTable, -1) {
+Bpe::Bpe(TextTokens tokens, const BpeOptions& options)
+    : tokens_(std::move(tokens)), options_(options), char_ids_(kCharTable, -1) {
   for (uint32_t c = 0; c < kCharTable; ++c) {
     std::string text;
     AppendUtf8(text, c);
-    char_ids_[c] = vocabulary_->Find(text).value_or(-1);
+    char_ids_[c] = tokens_.Find(text).value_or(-1);
   }
-  if (options_.byte_fallback) byte_ids_ = vocabulary_->FindByteTokens();
+  if (options_.byte_fallback) byte_ids_ = tokens_.FindByteTokens();
 }
 
 void Bpe::AddMerge(int32_t left, int32_t right, uint32_t rank, int32_t merged) {
   Require(static_cast<int64_t>(merges_.size()) < kMaxMerges, Status::kLimit,
-          "{}: more than {} merges", vocabulary_->name(), kMaxMerges);
-  if (special_[static_cast<size_t>(merged)]) return;
+          "{}: more than {} merges", tokens_.vocabulary().name(), kMaxMerges);
+  if (!tokens_.Has(merged)) return;
   merges_.Set(FlatMap64::PairKey(left, right),
               (uint64_t{rank} << 32) | static_cast<uint32_t>(merged));
   AddJoint(left, right);
@@ -47,8 +42,8 @@ void Bpe::AddMerge(int32_t left, int32_t right, uint32_t rank, int32_t merged) {
 
 // Where the rule joins: the last character of `left` and the first of `right`.
 void Bpe::AddJoint(int32_t left, int32_t right) {
-  const std::string_view left_text = vocabulary_->Text(left);
-  const std::string_view right_text = vocabulary_->Text(right);
+  const std::string_view left_text = tokens_.vocabulary().Text(left);
+  const std::string_view right_text = tokens_.vocabulary().Text(right);
   if (left_text.empty() || right_text.empty()) return;
   size_t last = left_text.size() - 1;
   while (last > 0 && (static_cast<unsigned char>(left_text[last]) & 0xC0) == 0x80) --last;
@@ -63,19 +58,19 @@ void Bpe::AddJoint(int32_t left, int32_t right) {
 
 void Bpe::AddMerge(std::string_view left, std::string_view right, uint32_t rank) {
   const auto find = [&](std::string_view text, std::string_view role) {
-    const std::optional<int32_t> id = vocabulary_->Find(text);
+    const std::optional<int32_t> id = tokens_.vocabulary().Find(text);
     Require(id.has_value(), Status::kFormat,
-            "{}: merge #{}: {} + {}: the {} is not in the vocabulary", vocabulary_->name(), rank,
-            Quote(left), Quote(right), role);
+            "{}: merge #{}: {} + {}: the {} is not in the vocabulary", tokens_.vocabulary().name(),
+            rank, Quote(left), Quote(right), role);
     return *id;
   };
   Require(!left.empty() && !right.empty(), Status::kFormat, "{}: merge #{}: {} + {}: an empty half",
-          vocabulary_->name(), rank, Quote(left), Quote(right));
+          tokens_.vocabulary().name(), rank, Quote(left), Quote(right));
   const int32_t left_id = find(left, "left half");
   const int32_t right_id = find(right, "right half");
   Require(right.size() >= options_.prefix.size(), Status::kFormat,
           "{}: merge #{}: {} + {}: the right half is shorter than the prefix {}",
-          vocabulary_->name(), rank, Quote(left), Quote(right), Quote(options_.prefix));
+          tokens_.vocabulary().name(), rank, Quote(left), Quote(right), Quote(options_.prefix));
   std::string whole;
   whole.reserve(left.size() + right.size());
   whole.append(left).append(right.substr(options_.prefix.size()));
@@ -85,8 +80,7 @@ void Bpe::AddMerge(std::string_view left, std::string_view right, uint32_t rank)
 void Bpe::Encode(std::string_view word, ModelScratch& scratch, std::vector<int32_t>& out) const {
   if (word.empty()) return;
   if (options_.ignore_merges) {
-    const std::optional<int32_t> id = vocabulary_->Find(word);
-    if (id && !special_[static_cast<size_t>(*id)]) {
+    if (const std::optional<int32_t> id = tokens_.Find(word)) {
       out.push_back(*id);
       return;
     }
@@ -95,10 +89,10 @@ void Bpe::Encode(std::string_view word, ModelScratch& scratch, std::vector<int32
   size_t begin = 0;
   int32_t previous = -1;
   for (size_t at = 0; at < word.size();) {
+    scratch.Tick();
     const Utf8Char c = DecodeUtf8(word, at);
     const int32_t id = FindCharacter(word.substr(at, c.length), c.code_point);
     if (MayCut(previous, id)) {
-      ThrowIfCancelled(scratch.cancel, kEncoding);
       EncodePart(word.substr(begin, at - begin), scratch, out);
       begin = at;
     }
@@ -140,6 +134,7 @@ void Bpe::Split(std::string_view word, ModelScratch& scratch) const {
   bool unk_waits = false;
   std::string decorated;
   for (size_t at = 0; at < word.size();) {
+    scratch.Tick();
     const Utf8Char c = DecodeUtf8(word, at);
     std::string_view text = word.substr(at, c.length);
     const bool first = at == 0;
@@ -172,7 +167,7 @@ void Bpe::Split(std::string_view word, ModelScratch& scratch) const {
 // The id of `text`, -1: none. `code_point`: what it is where it is one character, else kCharTable.
 int32_t Bpe::FindCharacter(std::string_view text, uint32_t code_point) const {
   if (code_point < kCharTable) return char_ids_[code_point];
-  return vocabulary_->Find(text).value_or(-1);
+  return tokens_.Find(text).value_or(-1);
 }
 
 void Bpe::FailUnknown(std::string_view character) const {
@@ -184,7 +179,7 @@ void Bpe::FailUnknown(std::string_view character) const {
           ? fmt::format("U+{:04X}", DecodeUtf8(character, 0).code_point)
           : Quote(character);
   Fail(Status::kArg, "{}: {} of the text is not in the vocabulary, and there is no unknown token",
-       vocabulary_->name(), what);
+       tokens_.vocabulary().name(), what);
 }
 
 // False where byte fallback is off or one of the bytes has no token.
@@ -215,8 +210,8 @@ void Bpe::Merge(ModelScratch& scratch) const {
   heap.clear();
   for (uint32_t i = 0; i + 1 < symbols.size(); ++i) Queue(i, scratch);
   std::make_heap(heap.begin(), heap.end(), Later);
-  for (size_t count = 0; !heap.empty(); ++count) {
-    if (count % kMergesBetweenChecks == 0) ThrowIfCancelled(scratch.cancel, kEncoding);
+  while (!heap.empty()) {
+    scratch.Tick();
     const ModelScratch::Candidate best = heap.front();
     std::pop_heap(heap.begin(), heap.end(), Later);
     heap.pop_back();

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "tokenizer/flat_map.h"
-#include "tokenizer/vocabulary.h"
+#include "tokenizer/text_tokens.h"
 #include "tokenizer/word_model.h"
 
 namespace inference {
@@ -29,11 +29,10 @@ class Bpe final : public WordModel {  // immutable after the last AddMerge, thre
  public:
   static constexpr int64_t kMaxMerges = int64_t{1} << 23;
 
-  // `special`, by id: no merge and no whole word makes one of these, so that text cannot.
-  Bpe(std::shared_ptr<const Vocabulary> vocabulary, std::vector<bool> special,
-      const BpeOptions& options);
+  Bpe(TextTokens tokens, const BpeOptions& options);
 
-  // Ids in range; of two rules for one pair the later one holds, as in Hugging Face.
+  // Ids in range; of two rules for one pair the later one holds, as in Hugging Face. A rule that
+  // makes what is no token of text never applies.
   void AddMerge(int32_t left, int32_t right, uint32_t rank, int32_t merged);
   // The rule "left right"; FORMAT naming merge #rank where a half or the whole is no token. The
   // whole is left and right without the prefix.
@@ -56,8 +55,7 @@ class Bpe final : public WordModel {  // immutable after the last AddMerge, thre
   void Queue(uint32_t left, ModelScratch& scratch) const;
   void Merge(ModelScratch& scratch) const;
 
-  std::shared_ptr<const Vocabulary> vocabulary_;
-  std::vector<bool> special_;
+  TextTokens tokens_;
   BpeOptions options_;
   FlatMap64 merges_;  // PairKey(left, right) -> rank << 32 | merged
   FlatMap64 joints_;  // PairKey of a character and the next one, where a rule has both at its joint

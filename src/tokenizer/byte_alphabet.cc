@@ -20,8 +20,13 @@ const ByteAlphabet& ByteAlphabet::Get() {
   return alphabet;
 }
 
-void ByteAlphabet::Encode(std::string_view bytes, std::string& out) const {
-  for (const char c : bytes) AppendUtf8(out, char_of_[static_cast<unsigned char>(c)]);
+void ByteAlphabet::Encode(std::string_view bytes, const TextWork& work, std::string& out) const {
+  for (size_t at = 0; at < bytes.size(); at += kBytesBetweenChecks) {
+    work.CheckSize(out.size());
+    for (const char c : bytes.substr(at, kBytesBetweenChecks)) {
+      AppendUtf8(out, char_of_[static_cast<unsigned char>(c)]);
+    }
+  }
 }
 
 std::string ByteAlphabet::Decode(std::string_view text) const {

@@ -6,14 +6,16 @@
 #include <string>
 #include <string_view>
 
+#include "tokenizer/text_work.h"
+
 namespace inference {
 
 class ByteAlphabet {
  public:
   static const ByteAlphabet& Get();
 
-  // Appends the characters of `bytes` to `out`.
-  void Encode(std::string_view bytes, std::string& out) const;
+  // Appends the characters of `bytes` to `out`; LIMIT and CANCELLED as `work` says.
+  void Encode(std::string_view bytes, const TextWork& work, std::string& out) const;
   // The bytes of `text`; `text` itself where a character is outside the alphabet, as Hugging Face
   // does for added tokens.
   std::string Decode(std::string_view text) const;

@@ -7,17 +7,21 @@
 #include <vector>
 
 #include "tokenizer/flat_map.h"
+#include "util/error.h"
 
 namespace inference {
 
 class ByteTrie {  // immutable after the last Add, thread-safe
  public:
+  static constexpr size_t kMaxNodes = size_t{1} << 24;  // up to 70 bytes each
+
   ByteTrie() { roots_.fill(0); }
 
-  size_t nodes() const { return value_at_.size(); }
-
-  // `key` is not empty, value >= 0; a later value replaces an earlier one.
-  void Add(std::string_view key, int32_t value) {
+  // `key` is not empty, value >= 0; a later value replaces an earlier one. LIMIT past kMaxNodes;
+  // `name` (a path) begins the message.
+  void Add(std::string_view key, int32_t value, std::string_view name) {
+    Require(key.size() <= kMaxNodes - nodes(), Status::kLimit,
+            "{}: the tokens have more than {} bytes together", name, kMaxNodes);
     uint32_t node = 0;
     for (size_t i = 0; i < key.size(); ++i) {
       const auto byte = static_cast<unsigned char>(key[i]);
@@ -54,6 +58,8 @@ class ByteTrie {  // immutable after the last Add, thread-safe
   bool BeginsKey(char byte) const { return roots_[static_cast<unsigned char>(byte)] != 0; }
 
  private:
+  size_t nodes() const { return value_at_.size(); }
+
   FlatMap64 edges_;                    // (node << 8 | byte) -> node; node 0 is the root
   std::array<uint32_t, 256> roots_;    // the root's edges, 0: none
   std::vector<int32_t> value_at_{-1};  // -1: no key ends at this node

@@ -1,5 +1,7 @@
 #include "tokenizer/character_filters.h"
 
+#include <utility>
+
 #include "tokenizer/normalize.h"
 #include "tokenizer/unicode.h"
 #include "util/utf8.h"
@@ -10,20 +12,20 @@ namespace {
 
 // `text` with each code point handed to `map(code_point, out)`.
 template <typename Map>
-std::string MapCharacters(std::string_view text, Map map) {
+std::string MapCharacters(std::string_view text, TextWork& work, Map map) {
   std::string out;
   out.reserve(text.size());
-  for (size_t at = 0; at < text.size();) {
-    const Utf8Char c = DecodeUtf8(text, at);
+  bool first = true;
+  ForEachCharacter(text, work, out, [&](const Utf8Char& c) {
     map(c.code_point, out);
-    at += c.length;
-  }
+    if (std::exchange(first, false) && out.empty()) work.at_start = false;
+  });
   return out;
 }
 
 template <typename Drop>
-std::string DropCharacters(std::string_view text, Drop drop) {
-  return MapCharacters(text, [&](uint32_t c, std::string& out) {
+std::string DropCharacters(std::string_view text, TextWork& work, Drop drop) {
+  return MapCharacters(text, work, [&](uint32_t c, std::string& out) {
     if (!drop(c)) AppendUtf8(out, c);
   });
 }
@@ -48,8 +50,8 @@ bool IsChinese(uint32_t c) {
          InRange(c, 0x2B920, 0x2CEAF) || InRange(c, 0xF900, 0xFAFF) || InRange(c, 0x2F800, 0x2FA1F);
 }
 
-std::string CleanText(std::string_view text) {
-  return MapCharacters(text, [](uint32_t c, std::string& out) {
+std::string CleanText(std::string_view text, TextWork& work) {
+  return MapCharacters(text, work, [](uint32_t c, std::string& out) {
     const bool space = c == '\t' || c == '\n' || c == '\r';
     if (c == 0 || c == 0xFFFD || (!space && IsOther(c))) return;
     AppendUtf8(out, space || IsWhiteSpace(c) ? ' ' : c);
@@ -58,18 +60,20 @@ std::string CleanText(std::string_view text) {
 
 }  // namespace
 
-std::string StripAccents(std::string_view text) { return DropCharacters(text, IsMark); }
+std::string StripAccents(std::string_view text, TextWork& work) {
+  return DropCharacters(text, work, IsMark);
+}
 
-std::string NmtFilter(std::string_view text) {
-  return MapCharacters(text, [](uint32_t c, std::string& out) {
+std::string NmtFilter(std::string_view text, TextWork& work) {
+  return MapCharacters(text, work, [](uint32_t c, std::string& out) {
     if (!NmtDrops(c)) AppendUtf8(out, NmtSpace(c) ? ' ' : c);
   });
 }
 
-std::string BertNormalize(std::string_view text, const BertOptions& options) {
-  std::string out = options.clean_text ? CleanText(text) : std::string(text);
+std::string BertNormalize(std::string_view text, const BertOptions& options, TextWork& work) {
+  std::string out = options.clean_text ? CleanText(text, work) : std::string(text);
   if (options.split_chinese) {
-    out = MapCharacters(out, [](uint32_t c, std::string& spaced) {
+    out = MapCharacters(out, work, [](uint32_t c, std::string& spaced) {
       const bool chinese = IsChinese(c);
       if (chinese) spaced.push_back(' ');
       AppendUtf8(spaced, c);
@@ -77,9 +81,9 @@ std::string BertNormalize(std::string_view text, const BertOptions& options) {
     });
   }
   if (options.strip_accents) {
-    out = DropCharacters(ToUnicodeForm(out, UnicodeForm::kNfd), IsNonSpacingMark);
+    out = DropCharacters(ToUnicodeForm(out, UnicodeForm::kNfd, work), work, IsNonSpacingMark);
   }
-  return options.lowercase ? ToLowercase(out) : out;
+  return options.lowercase ? ToLowercase(out, work) : out;
 }
 
 }  // namespace inference

@@ -9,6 +9,7 @@ namespace inference {
 
 namespace {
 
+constexpr size_t kMaxReplacementBytes = 1024;
 constexpr size_t kMaxClusterBytes = 5;  // longer clusters are looked up by character
 
 int Base64Digit(char c) {
@@ -66,6 +67,13 @@ CharsMap::CharsMap(std::string_view base64, const std::string& name) {
   Require(IsValidUtf8(replacements_), Status::kFormat,
           "{}: precompiled_charsmap: the replacements are not UTF-8", name);
   replacements_.push_back('\0');
+  for (size_t at = 0; at < replacements_.size();) {
+    const size_t end = replacements_.find('\0', at);
+    Require(end - at <= kMaxReplacementBytes, Status::kLimit,
+            "{}: precompiled_charsmap: a replacement has {} bytes, expected at most {}", name,
+            end - at, kMaxReplacementBytes);
+    at = end + 1;
+  }
 }
 
 // The replacement of the shortest key that `part` begins with. A damaged trie ends the search.
@@ -102,22 +110,23 @@ void CharsMap::AppendCluster(std::string_view cluster, std::string& out) const {
   }
 }
 
-std::string CharsMap::Apply(std::string_view text) const {
+std::string CharsMap::Apply(std::string_view text, TextWork& work) const {
   std::string out;
   out.reserve(text.size());
   size_t begin = 0;
   utf8proc_int32_t state = 0;
   utf8proc_int32_t previous = -1;
-  for (size_t at = 0; at < text.size();) {
-    const Utf8Char c = DecodeUtf8(text, at);
+  size_t at = 0;
+  ForEachCharacter(text, work, out, [&](const Utf8Char& c) {
     const auto code_point = static_cast<utf8proc_int32_t>(c.code_point);
     if (previous >= 0 && utf8proc_grapheme_break_stateful(previous, code_point, &state)) {
       AppendCluster(text.substr(begin, at - begin), out);
+      if (begin == 0 && out.empty()) work.at_start = false;
       begin = at;
     }
     previous = code_point;
     at += c.length;
-  }
+  });
   if (begin < text.size()) AppendCluster(text.substr(begin), out);
   return out;
 }

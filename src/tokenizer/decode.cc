@@ -109,6 +109,7 @@ Decoder::Decoder(std::vector<DecoderStep> steps, std::string_view name) : steps_
 
 void Decoder::Run::Feed(size_t index, std::string token, std::string& out) {
   if (index == states_.size()) {
+    work_.CheckSize(out.size() + token.size());
     out.append(token);
     return;
   }
@@ -118,7 +119,7 @@ void Decoder::Run::Feed(size_t index, std::string token, std::string& out) {
   state.seen_token = true;
   switch (step.kind) {
     case Kind::kReplace:
-      return Feed(index + 1, step.replacement->Apply(token, scratch_), out);
+      return Feed(index + 1, step.replacement->Apply(token, work_), out);
     case Kind::kByteFallback:
       if (const std::optional<uint8_t> byte = ParseByteToken(token)) {
         state.pending.push_back(static_cast<char>(*byte));
@@ -202,12 +203,12 @@ void Decoder::Run::Flush(std::string& out) {
 
 std::string Decoder::BytesOf(std::string_view token) const {
   std::string bytes(token);
-  RegexScratch scratch;
+  TextWork work;
   for (size_t i = 0; i < steps_.size(); ++i) {
     const DecoderStep& step = steps_[i];
     switch (step.kind) {
       case Kind::kReplace:
-        bytes = step.replacement->Apply(bytes, scratch);
+        bytes = step.replacement->Apply(bytes, work);
         break;
       case Kind::kByteFallback:
         if (const std::optional<uint8_t> byte = ParseByteToken(bytes)) {

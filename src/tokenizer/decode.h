@@ -47,7 +47,8 @@ class Decoder {  // immutable, thread-safe
   class Run {
    public:
     explicit Run(const Decoder& decoder) : decoder_(&decoder), states_(decoder.steps_.size()) {}
-    // Appends to `out` what is certain once this token is known: whole code points only.
+    // Appends to `out` what is certain once this token is known: whole code points only. LIMIT
+    // where `out` grows past kMaxNormalizedBytes, or a pattern takes too many steps.
     void Push(std::string_view token, std::string& out) { Feed(0, std::string(token), out); }
     // Appends what was held back; the run begins anew.
     void Flush(std::string& out);
@@ -67,7 +68,7 @@ class Decoder {  // immutable, thread-safe
 
     const Decoder* decoder_;
     std::vector<State> states_;
-    RegexScratch scratch_;
+    TextWork work_;
   };
 
   // What `token` adds in the middle of a text; may be part of a code point.

@@ -10,9 +10,9 @@ namespace {
 
 class ModelParser {
  public:
-  ModelParser(const JsonFields& model, const TokenizerScan& scan, const std::vector<bool>& special,
+  ModelParser(const JsonFields& model, const TokenizerScan& scan, TextTokens tokens,
               bool byte_level)
-      : model_(model), scan_(scan), special_(special), byte_level_(byte_level) {}
+      : model_(model), scan_(scan), tokens_(std::move(tokens)), byte_level_(byte_level) {}
 
   std::unique_ptr<const WordModel> Parse() const {
     const std::string type = model_.FindString("type").value_or(GuessType());
@@ -21,7 +21,7 @@ class ModelParser {
     if (type == "WordPiece") return ParseWordPiece();
     if (type == "WordLevel") {
       CheckVocabulary(false);
-      return std::make_unique<WordLevel>(scan_.vocabulary, special_, FindUnknown("<unk>"));
+      return std::make_unique<WordLevel>(tokens_, FindUnknown("<unk>"));
     }
     FailPart(model_, type);
   }
@@ -39,19 +39,13 @@ class ModelParser {
             model_.name(), list ? "object" : "array", list ? "array" : "object");
   }
 
-  int32_t RequireToken(std::string_view text, std::string_view key) const {
-    const std::optional<int32_t> id = scan_.vocabulary->Find(text);
-    Require(id.has_value(), Status::kFormat, "{}: {}: {} is not in the vocabulary", model_.name(),
-            key, Quote(text));
-    return *id;
-  }
-
-  // -1 where the default is no token: an error only once a word needs it.
+  // -1 where it is none of the model's own tokens: an error only once a word needs it.
   int32_t FindUnknown(std::string_view by_default) const {
-    if (const std::optional<std::string> text = model_.FindString("unk_token")) {
-      return RequireToken(*text, "unk_token");
-    }
-    return scan_.vocabulary->Find(by_default).value_or(-1);
+    const Vocabulary& vocabulary = tokens_.vocabulary();
+    const std::optional<std::string> text = model_.FindString("unk_token");
+    const std::optional<int32_t> id =
+        text ? vocabulary.Get(*text, model_.name() + ": unk_token") : vocabulary.Find(by_default);
+    return id && !vocabulary.IsOnlyAdded(*id) ? *id : -1;
   }
 
   std::unique_ptr<const WordModel> ParseBpe() const {
@@ -68,7 +62,7 @@ class ModelParser {
     options.prefix = model_.FindString("continuing_subword_prefix").value_or("");
     options.suffix = model_.FindString("end_of_word_suffix").value_or("");
     if (model_.Has("unk_token")) options.unk_id = FindUnknown("");
-    auto bpe = std::make_unique<Bpe>(scan_.vocabulary, special_, options);
+    auto bpe = std::make_unique<Bpe>(tokens_, options);
     const std::string_view texts = scan_.merge_texts;
     uint32_t rank = 0;
     for (const TokenizerScan::Merge& merge : scan_.merges) {
@@ -86,7 +80,7 @@ class ModelParser {
     options.byte_fallback = model_.FindBool("byte_fallback").value_or(false);
     const auto last = static_cast<int64_t>(scan_.scores.size()) - 1;
     options.unk_id = static_cast<int32_t>(model_.FindInt("unk_id", 0, last).value_or(-1));
-    return std::make_unique<Unigram>(scan_.vocabulary, special_, scan_.scores, options);
+    return std::make_unique<Unigram>(tokens_, scan_.scores, options);
   }
 
   std::unique_ptr<const WordModel> ParseWordPiece() const {
@@ -96,20 +90,20 @@ class ModelParser {
     options.max_characters =
         static_cast<size_t>(model_.FindInt("max_input_chars_per_word", 0, INT32_MAX).value_or(100));
     options.unk_id = FindUnknown("[UNK]");
-    return std::make_unique<WordPiece>(scan_.vocabulary, special_, std::move(options));
+    return std::make_unique<WordPiece>(tokens_, std::move(options));
   }
 
   const JsonFields& model_;
   const TokenizerScan& scan_;
-  const std::vector<bool>& special_;
+  TextTokens tokens_;
   bool byte_level_;
 };
 
 }  // namespace
 
 std::unique_ptr<const WordModel> ParseModel(const JsonFields& model, const TokenizerScan& scan,
-                                            const std::vector<bool>& special, bool byte_level) {
-  return ModelParser(model, scan, special, byte_level).Parse();
+                                            TextTokens tokens, bool byte_level) {
+  return ModelParser(model, scan, std::move(tokens), byte_level).Parse();
 }
 
 }  // namespace inference

@@ -11,6 +11,7 @@
 #include "tokenizer/decode.h"
 #include "tokenizer/normalize.h"
 #include "tokenizer/pretokenize.h"
+#include "tokenizer/text_tokens.h"
 #include "tokenizer/tokenizer_scan.h"
 #include "tokenizer/vocabulary.h"
 #include "tokenizer/word_model.h"
@@ -33,7 +34,7 @@ SpecialFrame ParsePostProcessor(const Json& json, const Vocabulary& vocabulary,
 
 // Model: what the scan found beside the vocabulary, and the rest of the object "model".
 std::unique_ptr<const WordModel> ParseModel(const JsonFields& model, const TokenizerScan& scan,
-                                            const std::vector<bool>& special, bool byte_level);
+                                            TextTokens tokens, bool byte_level);
 
 // Fails with UNSUPPORTED naming step and type.
 [[noreturn]] void FailPart(const JsonFields& step, std::string_view type);

@@ -85,12 +85,9 @@ std::vector<PreTokenizerStep> ParseStep(const JsonFields& step, const std::strin
     return {SplitByClass(CharacterClass::kWhiteSpace, SplitBehavior::kRemoved),
             SplitByClass(CharacterClass::kPunctuation, SplitBehavior::kIsolated)};
   }
-  if (type == "Whitespace") {  // keeps the matches, drops what lies between
-    out.kind = Kind::kSplitRegex;
-    out.regex.emplace(kWhitespacePattern, step.name());
-    out.behavior = SplitBehavior::kRemoved;
-    out.invert = true;
-    return {std::move(out)};
+  if (type == "Whitespace") {  // \w+|[^\w\s]+ of Rust's regex
+    return {SplitByClass(CharacterClass::kWhiteSpace, SplitBehavior::kRemoved),
+            SplitByClass(CharacterClass::kWord, SplitBehavior::kContiguous)};
   }
   if (type == "CharDelimiterSplit") {
     out.pattern = GetCharacter(step, "delimiter");

@@ -9,11 +9,6 @@ namespace inference {
 
 namespace {
 
-void CheckSize(size_t bytes) {
-  Require(bytes <= kMaxNormalizedBytes, Status::kLimit,
-          "tokenizer: normalizing makes more than {} bytes", kMaxNormalizedBytes);
-}
-
 std::string_view StripSpaces(std::string_view text, bool left, bool right) {
   size_t begin = 0;
   size_t end = 0;  // after the last character that stays
@@ -41,63 +36,65 @@ Replacement::Replacement(std::string pattern, std::string content)
 Replacement::Replacement(Regex pattern, std::string content)
     : regex_(std::move(pattern)), content_(std::move(content)) {}
 
-std::string Replacement::Apply(std::string_view text, RegexScratch& scratch) const {
+std::string Replacement::Apply(std::string_view text, TextWork& work) const {
   std::string out;
   out.reserve(text.size());
   size_t at = 0;
+  const auto replace = [&](size_t begin, size_t end) {
+    if (begin == 0 && end > 0 && content_.empty()) work.at_start = false;
+    out.append(text, at, begin - at).append(content_);
+    at = end;
+    work.CheckSize(out.size());
+  };
   if (regex_) {
     std::vector<TextRange> matches;
-    regex_->FindAll(text, scratch, matches);
-    for (const TextRange& match : matches) {
-      out.append(text, at, match.begin - at).append(content_);
-      at = match.end;
-      CheckSize(out.size());
-    }
+    regex_->FindAll(text, work, matches);
+    for (const TextRange& match : matches) replace(match.begin, match.end);
   } else {
     for (size_t found; (found = text.find(pattern_, at)) != std::string_view::npos;) {
-      out.append(text, at, found - at).append(content_);
-      at = found + pattern_.size();
-      CheckSize(out.size());
+      replace(found, found + pattern_.size());
     }
   }
   return out.append(text, at);
 }
 
-std::string Normalizer::Apply(std::string_view text, RegexScratch& scratch) const {
+std::string Normalizer::Apply(std::string_view text, TextWork& work) const {
   std::string out(text);
   for (const NormalizerStep& step : steps_) {
-    out = ApplyStep(step, std::move(out), scratch);
-    CheckSize(out.size());
+    out = ApplyStep(step, std::move(out), work);
+    work.CheckSize(out.size());
   }
   return out;
 }
 
-std::string Normalizer::ApplyStep(const NormalizerStep& step, std::string text,
-                                  RegexScratch& scratch) {
+std::string Normalizer::ApplyStep(const NormalizerStep& step, std::string text, TextWork& work) {
   switch (step.kind) {
     case NormalizerStep::Kind::kUnicode:
-      return ToUnicodeForm(text, step.form);
+      return ToUnicodeForm(text, step.form, work);
     case NormalizerStep::Kind::kLowercase:
-      return ToLowercase(text);
+      return ToLowercase(text, work);
     case NormalizerStep::Kind::kReplace:
-      return step.replacement->Apply(text, scratch);
+      return step.replacement->Apply(text, work);
     case NormalizerStep::Kind::kPrepend:
       return text.empty() ? text : step.prefix + text;
-    case NormalizerStep::Kind::kStrip:
-      return std::string(StripSpaces(text, step.strip_left, step.strip_right));
+    case NormalizerStep::Kind::kStrip: {
+      const std::string_view kept = StripSpaces(text, step.strip_left, step.strip_right);
+      if (kept.data() != text.data()) work.at_start = false;
+      return std::string(kept);
+    }
     case NormalizerStep::Kind::kStripAccents:
-      return StripAccents(text);
+      return StripAccents(text, work);
     case NormalizerStep::Kind::kNmt:
-      return NmtFilter(text);
+      return NmtFilter(text, work);
     case NormalizerStep::Kind::kBert:
-      return BertNormalize(text, step.bert);
+      return BertNormalize(text, step.bert, work);
     case NormalizerStep::Kind::kByteLevel: {
       std::string out;
-      ByteAlphabet::Get().Encode(text, out);
+      ByteAlphabet::Get().Encode(text, work, out);
       return out;
     }
     case NormalizerStep::Kind::kCharsMap:
-      return step.charsmap->Apply(text);
+      return step.charsmap->Apply(text, work);
   }
   return text;
 }

@@ -13,16 +13,13 @@
 
 namespace inference {
 
-constexpr size_t kMaxNormalizedBytes = size_t{256} << 20;
-
-// Replaces every match of a string or a regular expression. Also a decoder step. LIMIT where the
-// text grows past kMaxNormalizedBytes.
+// Replaces every match of a string or a regular expression. Also a decoder step.
 class Replacement {
  public:
   Replacement(std::string pattern, std::string content);  // pattern not empty
   Replacement(Regex pattern, std::string content);
 
-  std::string Apply(std::string_view text, RegexScratch& scratch) const;
+  std::string Apply(std::string_view text, TextWork& work) const;
   bool is_regex() const { return regex_.has_value(); }
   const std::string& pattern() const { return pattern_; }  // "" for a regular expression
 
@@ -35,8 +32,9 @@ class Replacement {
 enum class UnicodeForm { kNfc, kNfd, kNfkc, kNfkd };
 
 // `text` (valid UTF-8) in a normal form of UAX #15; linear in its length.
-std::string ToUnicodeForm(std::string_view text, UnicodeForm form);
-std::string ToLowercase(std::string_view text);  // one code point at a time, without context
+std::string ToUnicodeForm(std::string_view text, UnicodeForm form, const TextWork& work);
+// One code point at a time, without context.
+std::string ToLowercase(std::string_view text, const TextWork& work);
 
 struct NormalizerStep {
   enum class Kind {
@@ -65,10 +63,11 @@ class Normalizer {  // immutable, thread-safe
  public:
   explicit Normalizer(std::vector<NormalizerStep> steps = {}) : steps_(std::move(steps)) {}
   bool empty() const { return steps_.empty(); }
-  std::string Apply(std::string_view text, RegexScratch& scratch) const;
+  // LIMIT where the text grows past what `work` allows, CANCELLED.
+  std::string Apply(std::string_view text, TextWork& work) const;
 
  private:
-  static std::string ApplyStep(const NormalizerStep& step, std::string text, RegexScratch& scratch);
+  static std::string ApplyStep(const NormalizerStep& step, std::string text, TextWork& work);
 
   std::vector<NormalizerStep> steps_;
 };

@@ -9,14 +9,6 @@ namespace inference {
 const std::string_view kByteLevelPattern =
     "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
-// PCRE2 has no property Alphabetic before 10.40: the symbols among it are listed.
-const std::string_view kWhitespacePattern =
-    "[\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{200C}\\x{200D}\\x{24B6}-\\x{24E9}\\x{1F130}-\\x{1F149}"
-    "\\x{1F150}-\\x{1F169}\\x{1F170}-\\x{1F189}]+"
-    "|[^\\s\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{200C}\\x{200D}\\x{24B6}-\\x{24E9}\\x{1F130}-\\x{"
-    "1F149}"
-    "\\x{1F150}-\\x{1F169}\\x{1F170}-\\x{1F189}]+";
-
 namespace {
 
 bool IsIn(CharacterClass character_class, uint32_t code_point) {
@@ -27,6 +19,8 @@ bool IsIn(CharacterClass character_class, uint32_t code_point) {
       return IsPunctuation(code_point);
     case CharacterClass::kWhiteSpace:
       return IsWhiteSpace(code_point);
+    case CharacterClass::kWord:
+      return IsWordChar(code_point);
   }
   return false;
 }
@@ -39,13 +33,14 @@ struct Stretch {
 
 class Splitter {
  public:
-  Splitter(const PreTokenizerStep& step, RegexScratch& scratch) : step_(step), scratch_(scratch) {}
+  Splitter(const PreTokenizerStep& step, TextWork& work) : step_(step), work_(work) {}
 
   // Replaces the words by their parts.
   void Run(Words& words) {
     std::vector<TextRange> out;
     out.reserve(words.ranges.size());
     for (const TextRange& word : words.ranges) {
+      work_.CheckCancel();
       FindMatches(std::string_view(words.text).substr(word.begin, word.end - word.begin));
       FindStretches(word.end - word.begin);
       Join();
@@ -59,13 +54,13 @@ class Splitter {
  private:
   void FindMatches(std::string_view word) {
     matches_.clear();
-    if (step_.regex) return step_.regex->FindAll(word, scratch_, matches_);
+    if (step_.regex) return step_.regex->FindAll(word, work_, matches_);
     if (step_.kind == PreTokenizerStep::Kind::kSplitClass) {
-      for (size_t at = 0; at < word.size();) {
-        const Utf8Char c = DecodeUtf8(word, at);
+      size_t at = 0;
+      ForEachCharacter(word, work_, {}, [&](const Utf8Char& c) {
         if (IsIn(step_.character_class, c.code_point)) matches_.push_back({at, at + c.length});
         at += c.length;
-      }
+      });
       return;
     }
     for (size_t at = 0; (at = word.find(step_.pattern, at)) != std::string_view::npos;) {
@@ -119,7 +114,7 @@ class Splitter {
   }
 
   const PreTokenizerStep& step_;
-  RegexScratch& scratch_;
+  TextWork& work_;
   std::vector<TextRange> matches_;
   std::vector<Stretch> stretches_;
   std::vector<TextRange> parts_;
@@ -127,86 +122,87 @@ class Splitter {
 
 // Rewrites each word with `append(word, out)`.
 template <typename Append>
-void Rewrite(Words& words, Append append) {
+void Rewrite(Words& words, const TextWork& work, Append append) {
   std::string out;
   out.reserve(words.text.size() + words.text.size() / 4);
   for (TextRange& range : words.ranges) {
     const size_t begin = out.size();
     append(std::string_view(words.text).substr(range.begin, range.end - range.begin), out);
+    work.CheckSize(out.size());
     range = {begin, out.size()};
   }
   words.text = std::move(out);
 }
 
-void ApplyByteLevel(const PreTokenizerStep& step, Words& words, RegexScratch& scratch) {
+void ApplyByteLevel(const PreTokenizerStep& step, Words& words, TextWork& work) {
   if (step.add_prefix_space) {
-    Rewrite(words, [](std::string_view word, std::string& out) {
+    Rewrite(words, work, [](std::string_view word, std::string& out) {
       if (word[0] != ' ') out.push_back(' ');
       out.append(word);
     });
   }
-  if (step.regex) Splitter(step, scratch).Run(words);
-  Rewrite(words,
-          [](std::string_view word, std::string& out) { ByteAlphabet::Get().Encode(word, out); });
+  if (step.regex) Splitter(step, work).Run(words);
+  Rewrite(words, work, [&](std::string_view word, std::string& out) {
+    ByteAlphabet::Get().Encode(word, work, out);
+  });
 }
 
-void ApplyMetaspace(const PreTokenizerStep& step, bool at_start, Words& words,
-                    RegexScratch& scratch) {
-  bool first = at_start;
-  Rewrite(words, [&](std::string_view word, std::string& out) {
+void ApplyMetaspace(const PreTokenizerStep& step, Words& words, TextWork& work) {
+  bool first = work.at_start;
+  Rewrite(words, work, [&](std::string_view word, std::string& out) {
     const bool prepend =
         step.prepend == PrependScheme::kAlways || (step.prepend == PrependScheme::kFirst && first);
     first = false;
     if (prepend && word[0] != ' ' && !word.starts_with(step.pattern)) out.append(step.pattern);
-    for (const char c : word) {
-      if (c == ' ') {
+    ForEachCharacter(word, work, out, [&](const Utf8Char& c) {
+      if (c.code_point == ' ') {
         out.append(step.pattern);
       } else {
-        out.push_back(c);
+        AppendUtf8(out, c.code_point);
       }
-    }
+    });
   });
-  if (step.split) Splitter(step, scratch).Run(words);
+  if (step.split) Splitter(step, work).Run(words);
 }
 
-void ApplyFixedLength(uint64_t length, Words& words) {
+void ApplyFixedLength(uint64_t length, Words& words, const TextWork& work) {
   std::vector<TextRange> out;
   for (const TextRange& word : words.ranges) {
     uint64_t count = 0;
-    for (size_t at = word.begin; at < word.end; ++count) {
-      const size_t begin = at;
-      at += DecodeUtf8(words.text, at).length;
-      if (count % length == 0) {
-        out.push_back({begin, at});
-      } else {
-        out.back().end = at;
-      }
-    }
+    size_t at = word.begin;
+    const std::string_view text(words.text.data() + word.begin, word.end - word.begin);
+    ForEachCharacter(text, work, {}, [&](const Utf8Char& c) {
+      if (count++ % length == 0) out.push_back({at, at});
+      at += c.length;
+      out.back().end = at;
+    });
   }
   words.ranges = std::move(out);
 }
 
 }  // namespace
 
-Words PreTokenizer::Apply(std::string text, bool at_start, RegexScratch& scratch) const {
+Words PreTokenizer::Apply(std::string text, TextWork& work) const {
   Words words{std::move(text), {}};
   if (!words.text.empty()) words.ranges.push_back({0, words.text.size()});
   for (const PreTokenizerStep& step : steps_) {
     if (words.ranges.empty()) break;
     switch (step.kind) {
       case PreTokenizerStep::Kind::kByteLevel:
-        ApplyByteLevel(step, words, scratch);
+        ApplyByteLevel(step, words, work);
         break;
       case PreTokenizerStep::Kind::kMetaspace:
-        ApplyMetaspace(step, at_start, words, scratch);
+        ApplyMetaspace(step, words, work);
         break;
       case PreTokenizerStep::Kind::kFixedLength:
-        ApplyFixedLength(step.length, words);
+        ApplyFixedLength(step.length, words, work);
         break;
       default:
-        Splitter(step, scratch).Run(words);
+        Splitter(step, work).Run(words);
     }
+    if (words.ranges.empty() || words.ranges[0].begin > 0) work.at_start = false;
   }
+  work.Keep(words.text.size());
   return words;
 }
 

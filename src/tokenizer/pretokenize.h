@@ -15,7 +15,7 @@ enum class SplitBehavior { kRemoved, kIsolated, kMergedWithPrevious, kMergedWith
 
 enum class PrependScheme { kAlways, kNever, kFirst };
 
-enum class CharacterClass { kDigit, kPunctuation, kWhiteSpace };
+enum class CharacterClass { kDigit, kPunctuation, kWhiteSpace, kWord };
 
 struct PreTokenizerStep {
   enum class Kind { kSplitRegex, kSplitString, kSplitClass, kByteLevel, kMetaspace, kFixedLength };
@@ -34,8 +34,6 @@ struct PreTokenizerStep {
 
 // Of ByteLevel with use_regex: GPT-2's words.
 extern const std::string_view kByteLevelPattern;
-// Of Whitespace: words and runs of symbols, as Rust's regex reads \\w+|[^\\w\\s]+.
-extern const std::string_view kWhitespacePattern;
 
 // Words as ranges of one text; steps cut them further, some rewrite the text.
 struct Words {
@@ -47,8 +45,8 @@ class PreTokenizer {  // immutable, thread-safe
  public:
   explicit PreTokenizer(std::vector<PreTokenizerStep> steps = {}) : steps_(std::move(steps)) {}
 
-  // The words of `text`; `at_start`: it begins where the input began.
-  Words Apply(std::string text, bool at_start, RegexScratch& scratch) const;
+  // The words of `text`. LIMIT where a step makes too much of it, CANCELLED.
+  Words Apply(std::string text, TextWork& work) const;
 
  private:
   std::vector<PreTokenizerStep> steps_;

@@ -3,6 +3,7 @@
 
 #include <pcre2.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "util/error.h"
@@ -13,12 +14,17 @@ namespace inference {
 namespace {
 
 constexpr size_t kMaxPatternBytes = 1 << 16;
-constexpr uint32_t kMatchLimit = 10'000'000;  // backtracking steps of one match
-constexpr size_t kJitStackBytes = 32 << 20;   // reserved, committed as it is used
+constexpr size_t kJitStackBytes = 32 << 20;     // reserved, committed as it is used
+constexpr uint32_t kMatchKibibytes = 64 << 10;  // where the interpreter matches
+
+// Places where a match may begin that one search tries, and the steps that each may take: so much
+// lies between two looks at the cancel flag.
+constexpr size_t kMaxStarts = size_t{1} << 16;
+constexpr uint64_t kFreeSteps = 64;
 
 }  // namespace
 
-struct RegexScratch::Impl {
+struct TextWork::Matching {
   std::unique_ptr<pcre2_match_data, decltype(&pcre2_match_data_free)> data{
       pcre2_match_data_create(1, nullptr), pcre2_match_data_free};
   std::unique_ptr<pcre2_match_context, decltype(&pcre2_match_context_free)> context{
@@ -27,11 +33,10 @@ struct RegexScratch::Impl {
                                                                           pcre2_jit_stack_free};
 };
 
-RegexScratch::RegexScratch() = default;
-RegexScratch::RegexScratch(RegexScratch&&) noexcept = default;
-RegexScratch& RegexScratch::operator=(RegexScratch&&) noexcept = default;
-
-RegexScratch::~RegexScratch() = default;
+TextWork::TextWork(const CancelFlag* cancel) : cancel_(cancel) {}
+TextWork::TextWork(TextWork&&) noexcept = default;
+TextWork& TextWork::operator=(TextWork&&) noexcept = default;
+TextWork::~TextWork() = default;
 
 Regex::Regex(std::string_view pattern, std::string name) : name_(std::move(name)) {
   Require(pattern.size() <= kMaxPatternBytes, Status::kLimit,
@@ -42,7 +47,8 @@ Regex::Regex(std::string_view pattern, std::string name) : name_(std::move(name)
   // Oniguruma's ^ and $ match at every line; \C could split a code point.
   pcre2_code* code = pcre2_compile(
       reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(),
-      PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error, &offset, nullptr);
+      PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C | PCRE2_USE_OFFSET_LIMIT,
+      &error, &offset, nullptr);
   if (code == nullptr) {
     PCRE2_UCHAR message[128];
     pcre2_get_error_message(error, message, sizeof(message));
@@ -54,39 +60,75 @@ Regex::Regex(std::string_view pattern, std::string name) : name_(std::move(name)
   pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // where it cannot, the interpreter matches
 }
 
-void Regex::FindAll(std::string_view text, RegexScratch& scratch,
-                    std::vector<TextRange>& out) const {
-  const auto* code = static_cast<const pcre2_code*>(code_.get());
-  if (!scratch.impl_) {
-    scratch.impl_ = std::make_unique<RegexScratch::Impl>();
-    Require(scratch.impl_->data && scratch.impl_->context, Status::kOomHost,
-            "tokenizer: no memory to match");
-    pcre2_set_match_limit(scratch.impl_->context.get(), kMatchLimit);
+// Searches for a match that begins in the `starts` bytes from `at`, `steps` for each place.
+int Regex::Match(std::string_view text, size_t at, size_t starts, uint64_t steps,
+                 TextWork::Matching& matching) const {
+  pcre2_match_context* context = matching.context.get();
+  pcre2_set_offset_limit(context, at + (starts - 1));
+  pcre2_set_match_limit(context, static_cast<uint32_t>(steps));
+  while (true) {
+    const int rc = pcre2_match(static_cast<const pcre2_code*>(code_.get()),
+                               reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), at,
+                               PCRE2_NO_UTF_CHECK, matching.data.get(), context);
+    if (rc != PCRE2_ERROR_JIT_STACKLIMIT || matching.stack) return rc;
+    matching.stack.reset(pcre2_jit_stack_create(32 << 10, kJitStackBytes, nullptr));
+    pcre2_jit_stack_assign(context, nullptr, matching.stack.get());
   }
-  RegexScratch::Impl& s = *scratch.impl_;
+}
+
+// A match that begins at `at` and takes more than kFreeSteps: its steps, rounded up, are taken from
+// what `work` has left.
+int Regex::MatchSlowly(std::string_view text, size_t at, TextWork& work) const {
+  for (uint64_t steps = kFreeSteps * 4;; steps *= 4) {
+    work.CheckCancel();
+    steps = std::min(steps, kMaxMatchSteps);
+    Require(steps <= work.steps_left_, Status::kLimit,
+            "{}: pattern takes more than {} steps in all at byte {} of a text of {} bytes", name_,
+            kMaxRegexSteps, at, text.size());
+    work.steps_left_ -= steps;
+    const int rc = Match(text, at, 1, steps, *work.matching_);
+    if (rc != PCRE2_ERROR_MATCHLIMIT || steps == kMaxMatchSteps) return rc;
+  }
+}
+
+void Regex::FindAll(std::string_view text, TextWork& work, std::vector<TextRange>& out) const {
+  if (!work.matching_) {
+    work.matching_ = std::make_unique<TextWork::Matching>();
+    Require(work.matching_->data && work.matching_->context, Status::kOomHost,
+            "tokenizer: no memory to match");
+    pcre2_set_heap_limit(work.matching_->context.get(), kMatchKibibytes);
+  }
+  const auto step_over = [&](size_t at) {
+    return at + (at < text.size() ? DecodeUtf8(text, at).length : 1);
+  };
   out.clear();
   std::optional<size_t> last_end;
+  size_t starts = kMaxStarts;
   for (size_t at = 0; at <= text.size();) {
-    int rc = pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), at,
-                         PCRE2_NO_UTF_CHECK, s.data.get(), s.context.get());
-    if (rc == PCRE2_ERROR_JIT_STACKLIMIT && !s.stack) {
-      s.stack.reset(pcre2_jit_stack_create(32 << 10, kJitStackBytes, nullptr));
-      pcre2_jit_stack_assign(s.context.get(), nullptr, s.stack.get());
+    work.CheckCancel();
+    int rc = Match(text, at, starts, kFreeSteps, *work.matching_);
+    if (rc == PCRE2_ERROR_MATCHLIMIT && starts > 1) {
+      starts = 1;  // the place that takes so long is found one by one
       continue;
     }
-    if (rc == PCRE2_ERROR_NOMATCH) return;
-    if (rc < 0) {
+    if (rc == PCRE2_ERROR_MATCHLIMIT) rc = MatchSlowly(text, at, work);
+    if (rc == PCRE2_ERROR_NOMATCH) {
+      if (text.size() - at < starts) return;
+      at = starts == 1 ? step_over(at) : at + starts;
+      while (at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80) ++at;
+    } else if (rc >= 0) {
+      const PCRE2_SIZE* found = pcre2_get_ovector_pointer(work.matching_->data.get());
+      const TextRange range{found[0], found[1]};
+      if (range.begin < range.end || last_end != range.begin) out.push_back(range);
+      last_end = range.end;
+      at = range.begin < range.end ? range.end : step_over(range.end);
+    } else {
       PCRE2_UCHAR message[128];
       pcre2_get_error_message(rc, message, sizeof(message));
       Fail(Status::kLimit, "{}: pattern fails at byte {} of a text of {} bytes: {}", name_, at,
            text.size(), reinterpret_cast<const char*>(message));
     }
-    const PCRE2_SIZE* found = pcre2_get_ovector_pointer(s.data.get());
-    const TextRange range{found[0], found[1]};
-    if (range.begin < range.end || last_end != range.begin) out.push_back(range);
-    last_end = range.end;
-    at = range.end;
-    if (range.begin >= range.end) at += at < text.size() ? DecodeUtf8(text, at).length : 1;
+    starts = std::min(starts * 2, kMaxStarts);
   }
 }
 

@@ -7,26 +7,14 @@
 #include <string_view>
 #include <vector>
 
+#include "tokenizer/text_work.h"
+
 namespace inference {
 
 struct TextRange {
   size_t begin;  // bytes
   size_t end;
   bool operator==(const TextRange&) const = default;
-};
-
-// What one thread needs while it matches; works with every Regex.
-class RegexScratch {
- public:
-  RegexScratch();
-  RegexScratch(RegexScratch&&) noexcept;
-  RegexScratch& operator=(RegexScratch&&) noexcept;
-  ~RegexScratch();
-
- private:
-  friend class Regex;
-  struct Impl;
-  std::unique_ptr<Impl> impl_;  // made by the first match
 };
 
 class Regex {  // immutable, thread-safe
@@ -36,10 +24,15 @@ class Regex {  // immutable, thread-safe
   Regex(std::string_view pattern, std::string name);
 
   // Every match in order, none overlapping; an empty match counts unless it touches the one before.
-  // `text` must be valid UTF-8. LIMIT where a match needs too many steps.
-  void FindAll(std::string_view text, RegexScratch& scratch, std::vector<TextRange>& out) const;
+  // `text` must be valid UTF-8. LIMIT where a match needs more than kMaxMatchSteps, or all matches
+  // of `work` more than kMaxRegexSteps; CANCELLED.
+  void FindAll(std::string_view text, TextWork& work, std::vector<TextRange>& out) const;
 
  private:
+  int Match(std::string_view text, size_t at, size_t starts, uint64_t steps,
+            TextWork::Matching& matching) const;
+  int MatchSlowly(std::string_view text, size_t at, TextWork& work) const;
+
   std::string name_;
   std::shared_ptr<const void> code_;  // pcre2_code
 };

@@ -15,7 +15,7 @@ namespace {
 class Encoder {
  public:
   Encoder(const TokenizerParts& parts, const EncodeOptions& options, std::vector<int32_t>& out)
-      : parts_(parts), parse_special_(options.parse_special), out_(out) {
+      : parts_(parts), parse_special_(options.parse_special), out_(out), work_(options.cancel) {
     model_.cancel = options.cancel;
   }
 
@@ -29,7 +29,7 @@ class Encoder {
   template <typename Encode>
   void ForEachPiece(const AddedTokenMatcher& matcher, std::string_view text,
                     std::vector<AddedTokenMatcher::Match>& matches, Encode encode) {
-    matcher.FindAll(text, parse_special_, matches);
+    matcher.FindAll(text, parse_special_, work_, matches);
     size_t at = 0;
     for (const AddedTokenMatcher::Match& match : matches) {
       if (at < match.begin) encode(text.substr(at, match.begin - at), at);
@@ -40,22 +40,26 @@ class Encoder {
   }
 
   void EncodePiece(std::string_view piece, bool at_start) {
-    ThrowIfCancelled(model_.cancel, kEncoding);
+    work_.CheckCancel();
+    work_.at_start = at_start;
     std::string normalized;
     if (!parts_.normalizer.empty()) {
-      normalized = parts_.normalizer.Apply(piece, regex_);
+      normalized = parts_.normalizer.Apply(piece, work_);
       piece = normalized;
     }
-    ForEachPiece(
-        parts_.normalized_added, piece, normalized_matches_,
-        [&](std::string_view part, size_t begin) { EncodeWords(part, at_start && begin == 0); });
+    const bool front_is_there = work_.at_start;
+    ForEachPiece(parts_.normalized_added, piece, normalized_matches_,
+                 [&](std::string_view part, size_t begin) {
+                   work_.at_start = front_is_there && begin == 0;
+                   EncodeWords(part);
+                 });
   }
 
-  void EncodeWords(std::string_view text, bool at_start) {
-    const Words words = parts_.pre_tokenizer.Apply(std::string(text), at_start, regex_);
+  void EncodeWords(std::string_view text) {
+    const Words words = parts_.pre_tokenizer.Apply(std::string(text), work_);
     const std::string_view all = words.text;
     for (const TextRange& word : words.ranges) {
-      ThrowIfCancelled(model_.cancel, kEncoding);
+      work_.CheckCancel();
       parts_.model->Encode(all.substr(word.begin, word.end - word.begin), model_, out_);
     }
   }
@@ -63,7 +67,7 @@ class Encoder {
   const TokenizerParts& parts_;
   bool parse_special_;
   std::vector<int32_t>& out_;
-  RegexScratch regex_;
+  TextWork work_;
   ModelScratch model_;
   std::vector<AddedTokenMatcher::Match> raw_matches_;
   std::vector<AddedTokenMatcher::Match> normalized_matches_;
@@ -116,10 +120,6 @@ std::string Tokenizer::TokenBytes(int32_t id) const {
 std::string_view Tokenizer::TokenText(int32_t id) const {
   CheckId(id);
   return parts_->vocabulary->Text(id);
-}
-
-std::optional<int32_t> Tokenizer::FindToken(std::string_view text) const {
-  return parts_->vocabulary->Find(text);
 }
 
 bool Tokenizer::IsSpecial(int32_t id) const {

@@ -10,15 +10,15 @@
 #include <vector>
 
 #include "formats/gguf.h"
+#include "tokenizer/text_folder.h"
 #include "util/cancel.h"
-#include "util/file.h"
 
 namespace inference {
 
 struct EncodeOptions {
   bool add_special = true;             // what the post-processor / add_bos_token says
   bool parse_special = true;           // special tokens written in the text are recognised
-  const CancelFlag* cancel = nullptr;  // may be null; looked at from word to word
+  const CancelFlag* cancel = nullptr;  // may be null
 };
 
 struct TokenizerParts;
@@ -31,19 +31,19 @@ class Tokenizer {  // immutable, thread-safe
   explicit Tokenizer(std::unique_ptr<const TokenizerParts> parts);  // made by the loaders below
   ~Tokenizer();
 
-  // Any bytes: each maximal invalid part of UTF-8 counts as U+FFFD. LIMIT past kMaxTextBytes or
-  // where a pattern needs too many steps; ARG for a character that no token covers; CANCELLED.
+  // Any bytes: each maximal invalid part of UTF-8 counts as U+FFFD. LIMIT past kMaxTextBytes, or
+  // where the parts make too much of the text or a pattern takes too many steps (text_work.h); ARG
+  // for a character that no token covers; CANCELLED, soon after the flag is set.
   std::vector<int32_t> Encode(std::string_view text, const EncodeOptions& options) const;
 
-  // Always valid UTF-8; ARG for an id out of range. Nothing is cleaned up afterwards
-  // (clean_up_tokenization_spaces of tokenizer_config.json is not looked at).
+  // Always valid UTF-8; ARG for an id out of range; LIMIT past kMaxNormalizedBytes. Nothing is
+  // cleaned up afterwards (clean_up_tokenization_spaces of tokenizer_config.json is not looked at).
   std::string Decode(std::span<const int32_t> ids, bool skip_special) const;
 
   // The bytes that this token adds in the middle of a text, perhaps part of a code point; "" for
   // special ids. ARG for an id out of range, as TokenText and IsSpecial.
   std::string TokenBytes(int32_t id) const;
   std::string_view TokenText(int32_t id) const;  // as in the vocabulary: "Ġthe", "<0x0A>", "<bos>"
-  std::optional<int32_t> FindToken(std::string_view text) const;
   bool IsSpecial(int32_t id) const;
 
   int32_t vocab_size() const;
@@ -65,7 +65,7 @@ class Tokenizer {  // immutable, thread-safe
 // Reads tokenizer.json, and for bos, eos and the ids that end text tokenizer_config.json,
 // special_tokens_map.json and generation_config.json where they are there. `truncation` and
 // `padding` are ignored. What is not supported is UNSUPPORTED, naming file and part.
-std::shared_ptr<const Tokenizer> LoadTokenizerFolder(const Folder& folder);
+std::shared_ptr<const Tokenizer> LoadTokenizerFolder(const TextFolder& folder);
 
 // Reads tokenizer.ggml.*: model "gpt2" (byte-level BPE) and "llama" (SentencePiece BPE).
 std::shared_ptr<const Tokenizer> LoadTokenizerGguf(const GgufMetadata& metadata);

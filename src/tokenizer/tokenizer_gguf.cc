@@ -93,7 +93,7 @@ class GgufLoader {
   // Control tokens are special; user-defined ones are matched as well.
   void AddSpecialTokens() {
     std::vector<AddedToken> added;
-    RegexScratch scratch;
+    TextWork work;
     for (int32_t id = 0; id < parts_->vocabulary->size(); ++id) {
       const int64_t type = TypeOf(static_cast<size_t>(id));
       AddedToken token;
@@ -107,7 +107,7 @@ class GgufLoader {
         continue;
       }
       // A run of spaces may come from U+2581 in the text as well: found when all are U+2581.
-      token.content = Replacement(" ", std::string(kSpace)).Apply(token.content, scratch);
+      token.content = Replacement(" ", std::string(kSpace)).Apply(token.content, work);
       parts_->normalized_added.Add(token, path_);
     }
     AddTokens(added, *parts_);
@@ -140,7 +140,7 @@ class GgufLoader {
     BpeOptions options;
     options.byte_level = true;
     options.ignore_merges = rules.ignore_merges;
-    auto bpe = std::make_unique<Bpe>(parts_->vocabulary, parts_->special, options);
+    auto bpe = std::make_unique<Bpe>(TextTokens(parts_->vocabulary, parts_->special), options);
     const std::vector<std::string>* merges = metadata_.FindStrings(kMerges);
     Require(merges != nullptr, Status::kFormat, "{}: {}: is missing, expected an array of strings",
             path_, kMerges);
@@ -182,7 +182,7 @@ class GgufLoader {
     BpeOptions options;
     options.byte_fallback = true;
     options.unk_id = FindId("tokenizer.ggml.unknown_token_id").value_or(-1);
-    auto bpe = std::make_unique<Bpe>(parts_->vocabulary, parts_->special, options);
+    auto bpe = std::make_unique<Bpe>(TextTokens(parts_->vocabulary, parts_->special), options);
     AddMergesByScore(*scores, *bpe);
     parts_->model = std::move(bpe);
     parts_->decoder = std::make_unique<Decoder>(SentencePieceDecoder(prefix), path_);

@@ -2,18 +2,17 @@
 #include <algorithm>
 
 #include "tokenizer/json_parts.h"
+#include "tokenizer/text_folder.h"
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/tokenizer_parts.h"
 #include "tokenizer/tokenizer_scan.h"
 #include "util/error.h"
-#include "util/file.h"
 
 namespace inference {
 
 namespace {
 
 constexpr uint64_t kMaxTokenizerBytes = uint64_t{256} << 20;
-constexpr uint64_t kMaxConfigBytes = uint64_t{16} << 20;
 constexpr size_t kMaxEndIds = 4096;
 
 const Json& FieldOf(const Json& root, const char* key) {
@@ -24,9 +23,10 @@ const Json& FieldOf(const Json& root, const char* key) {
 
 class FolderLoader {
  public:
-  explicit FolderLoader(const Folder& folder)
-      : folder_(folder),
-        file_(folder.path + "/tokenizer.json"),
+  explicit FolderLoader(const TextFolder& files)
+      : files_(files),
+        folder_(files.folder()),
+        file_(folder_.path + "/tokenizer.json"),
         parts_(std::make_unique<TokenizerParts>()) {}
 
   std::shared_ptr<const Tokenizer> Load() {
@@ -38,6 +38,7 @@ class FolderLoader {
     Require(model.has_value(), Status::kFormat, "{}: model: is missing, expected an object", file_);
     Require(scan.has_vocabulary, Status::kFormat, "{}: vocab: is missing, expected the tokens",
             model->name());
+    scan.vocabulary->EndModel();
     std::vector<AddedToken> added = ReadAddedTokens(root, *scan.vocabulary);
     scan.vocabulary->Finish();
     parts_->vocabulary = scan.vocabulary;
@@ -48,7 +49,7 @@ class FolderLoader {
     std::vector<PreTokenizerStep> words =
         ParsePreTokenizer(FieldOf(scan.rest, "pre_tokenizer"), file_);
     parts_->model =
-        ParseModel(*model, scan, parts_->special,
+        ParseModel(*model, scan, TextTokens(scan.vocabulary, parts_->special),
                    !words.empty() && words.back().kind == PreTokenizerStep::Kind::kByteLevel);
     parts_->normalizer = Normalizer(ParseNormalizer(FieldOf(scan.rest, "normalizer"), file_));
     parts_->pre_tokenizer = PreTokenizer(std::move(words));
@@ -88,20 +89,12 @@ class FolderLoader {
     return tokens;
   }
 
-  int32_t RequireToken(std::string_view text, const std::string& name) const {
-    const std::optional<int32_t> id = parts_->vocabulary->Find(text);
-    Require(id.has_value(), Status::kFormat, "{}: {} is not in the vocabulary", name, Quote(text));
-    return *id;
-  }
-
   // The later file wins for bos and eos; every eos id ends a text.
   void ReadSmallFiles() {
-    for (const char* name : {"special_tokens_map.json", "tokenizer_config.json"}) {
-      if (!folder_.Has(name)) continue;
-      const Json json = ReadJsonFile(File::OpenIn(folder_, name), kMaxConfigBytes);
-      const JsonFields fields(json, folder_.path + "/" + name);
-      ReadTokenField(fields, "bos_token", parts_->bos);
-      ReadTokenField(fields, "eos_token", parts_->eos);
+    for (const JsonFields* fields : {files_.special_tokens_map(), files_.tokenizer_config()}) {
+      if (fields == nullptr) continue;
+      ReadTokenField(*fields, "bos_token", parts_->bos);
+      ReadTokenField(*fields, "eos_token", parts_->eos);
     }
     ReadGenerationConfig();
   }
@@ -114,7 +107,7 @@ class FolderLoader {
     const std::string text =
         value.is_object() ? JsonFields(value, fields.name() + ": " + key).GetString("content")
                           : fields.GetString(key);
-    if (!text.empty()) out = RequireToken(text, fields.name() + ": " + key);
+    if (!text.empty()) out = parts_->vocabulary->Get(text, fields.name() + ": " + key);
   }
 
   // eos_token_id is an id or a list of ids; ids past the vocabulary (padding rows) end nothing.
@@ -122,7 +115,7 @@ class FolderLoader {
     constexpr const char* kName = "generation_config.json";
     if (!folder_.Has(kName)) return;
     const std::string path = folder_.path + "/" + kName;
-    const Json json = ReadJsonFile(File::OpenIn(folder_, kName), kMaxConfigBytes);
+    const Json json = ReadJsonFile(File::OpenIn(folder_, kName), kMaxTextConfigBytes);
     const JsonFields fields(json, path);
     if (!fields.Has("eos_token_id")) return;
     const Json& value = json.at("eos_token_id");
@@ -137,6 +130,7 @@ class FolderLoader {
     }
   }
 
+  const TextFolder& files_;
   const Folder& folder_;
   std::string file_;
   std::unique_ptr<TokenizerParts> parts_;
@@ -144,7 +138,7 @@ class FolderLoader {
 
 }  // namespace
 
-std::shared_ptr<const Tokenizer> LoadTokenizerFolder(const Folder& folder) {
+std::shared_ptr<const Tokenizer> LoadTokenizerFolder(const TextFolder& folder) {
   return FolderLoader(folder).Load();
 }
 

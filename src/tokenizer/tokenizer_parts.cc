@@ -33,14 +33,15 @@ constexpr std::string_view kEndNames[] = {"<eos>",
 }  // namespace
 
 void AddTokens(const std::vector<AddedToken>& tokens, TokenizerParts& parts) {
-  RegexScratch scratch;
+  TextWork work;
   for (const AddedToken& token : tokens) {
     if (!token.normalized) {
       parts.raw_added.Add(token, parts.vocabulary->name());
       continue;
     }
     AddedToken changed = token;
-    changed.content = parts.normalizer.Apply(token.content, scratch);
+    changed.content = parts.normalizer.Apply(token.content, work);
+    work.Keep(changed.content.size());
     if (!changed.content.empty()) parts.normalized_added.Add(changed, parts.vocabulary->name());
   }
 }

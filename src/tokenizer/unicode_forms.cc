@@ -55,20 +55,38 @@ void SortMarks(std::vector<utf8proc_int32_t>& text) {
   }
 }
 
-}  // namespace
+// Whether every form of a text is that of what lies before `c` and that of the rest: `c` is no mark
+// and joins nothing before it.
+bool MayCutBefore(uint32_t c) { return c < 0x300 || (c >= 0x4E00 && c <= 0x9FFF); }
 
-std::string ToUnicodeForm(std::string_view text, UnicodeForm form) {
-  if (AllBelow(text, UnchangedBelow(form))) return std::string(text);
+// Where the part that begins at `begin` ends: past kBytesBetweenChecks, where it may be cut.
+size_t PartEnd(std::string_view text, size_t begin) {
+  if (text.size() - begin <= kBytesBetweenChecks) return text.size();
+  size_t at = begin + kBytesBetweenChecks;
+  while (at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80) ++at;
+  while (at < text.size()) {
+    const Utf8Char c = DecodeUtf8(text, at);
+    if (MayCutBefore(c.code_point)) break;
+    at += c.length;
+  }
+  return at;
+}
+
+void AppendForm(std::string_view text, UnicodeForm form, const TextWork& work, std::string& out) {
   const bool compose = form == UnicodeForm::kNfc || form == UnicodeForm::kNfkc;
   const bool compatible = form == UnicodeForm::kNfkc || form == UnicodeForm::kNfkd;
   const auto options = static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_DECOMPOSE |
                                                       (compatible ? UTF8PROC_COMPAT : 0));
   std::vector<utf8proc_int32_t> code_points;
   code_points.reserve(text.size());
+  size_t next_check = kBytesBetweenChecks;
   for (size_t at = 0; at < text.size();) {
     const Utf8Char c = DecodeUtf8(text, at);
     AppendDecomposed(c.code_point, options, code_points);
     at += c.length;
+    if (at < next_check) continue;
+    work.CheckSize(out.size() + code_points.size());  // a byte at least for each part
+    next_check += kBytesBetweenChecks;
   }
   SortMarks(code_points);
   if (compose) {
@@ -77,25 +95,38 @@ std::string ToUnicodeForm(std::string_view text, UnicodeForm form) {
         code_points.data(), static_cast<utf8proc_ssize_t>(code_points.size()), compose_options);
     code_points.resize(static_cast<size_t>(count));
   }
+  for (const utf8proc_int32_t c : code_points) AppendUtf8(out, static_cast<uint32_t>(c));
+}
+
+}  // namespace
+
+std::string ToUnicodeForm(std::string_view text, UnicodeForm form, const TextWork& work) {
   std::string out;
   out.reserve(text.size());
-  for (const utf8proc_int32_t c : code_points) AppendUtf8(out, static_cast<uint32_t>(c));
+  for (size_t begin = 0; begin < text.size();) {
+    work.CheckSize(out.size());
+    const std::string_view part = text.substr(begin, PartEnd(text, begin) - begin);
+    if (AllBelow(part, UnchangedBelow(form))) {
+      out.append(part);
+    } else {
+      AppendForm(part, form, work, out);
+    }
+    begin += part.size();
+  }
   return out;
 }
 
-std::string ToLowercase(std::string_view text) {
+std::string ToLowercase(std::string_view text, const TextWork& work) {
   std::string out;
   out.reserve(text.size());
-  for (size_t at = 0; at < text.size();) {
-    const Utf8Char c = DecodeUtf8(text, at);
-    at += c.length;
+  ForEachCharacter(text, work, out, [&](const Utf8Char& c) {
     if (c.code_point == 0x130) {  // the one code point whose lower case is two
       out.append("i\xCC\x87");
-      continue;
+      return;
     }
     AppendUtf8(
         out, static_cast<uint32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c.code_point))));
-  }
+  });
   return out;
 }
 

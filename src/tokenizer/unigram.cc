@@ -13,18 +13,19 @@ constexpr double kUnknownPenalty = 10;  // below the worst piece, as SentencePie
 
 }  // namespace
 
-Unigram::Unigram(std::shared_ptr<const Vocabulary> vocabulary, const std::vector<bool>& special,
-                 std::vector<double> scores, const UnigramOptions& options)
-    : vocabulary_(std::move(vocabulary)), scores_(std::move(scores)), options_(options) {
+Unigram::Unigram(TextTokens tokens, std::vector<double> scores, const UnigramOptions& options)
+    : tokens_(std::move(tokens)), scores_(std::move(scores)), options_(options) {
   for (size_t id = 0; id < scores_.size(); ++id) {
-    const std::string_view piece = vocabulary_->Text(static_cast<int32_t>(id));
+    const std::string_view piece = tokens_.vocabulary().Text(static_cast<int32_t>(id));
     Require(piece.size() <= kMaxPieceBytes, Status::kLimit,
-            "{}: model: vocab[{}]: has {} bytes, expected at most {}", vocabulary_->name(), id,
-            piece.size(), kMaxPieceBytes);
-    if (!piece.empty() && !special[id]) pieces_.Add(piece, static_cast<int32_t>(id));
+            "{}: model: vocab[{}]: has {} bytes, expected at most {}", tokens_.vocabulary().name(),
+            id, piece.size(), kMaxPieceBytes);
+    if (!piece.empty() && tokens_.Has(static_cast<int32_t>(id))) {
+      pieces_.Add(piece, static_cast<int32_t>(id), tokens_.vocabulary().name());
+    }
   }
   unk_score_ = *std::min_element(scores_.begin(), scores_.end()) - kUnknownPenalty;
-  if (options_.byte_fallback) byte_ids_ = vocabulary_->FindByteTokens();
+  if (options_.byte_fallback) byte_ids_ = tokens_.FindByteTokens();
 }
 
 // For each byte where a piece may end, the best path to it.
@@ -32,6 +33,7 @@ void Unigram::FindPaths(std::string_view word, ModelScratch& scratch) const {
   std::vector<ModelScratch::PathEnd>& paths = scratch.paths;
   paths.assign(word.size() + 1, {0, 0, -1});
   for (size_t at = 0; at < word.size();) {
+    scratch.Tick();
     const double before = paths[at].score;
     const uint32_t length = DecodeUtf8(word, at).length;
     const auto offer = [&](size_t end, double score, int32_t id) {
@@ -46,7 +48,7 @@ void Unigram::FindPaths(std::string_view word, ModelScratch& scratch) const {
     if (!has_single) {
       Require(options_.unk_id >= 0, Status::kArg,
               "{}: U+{:04X} of the text is not in the vocabulary, and there is no unknown token",
-              vocabulary_->name(), DecodeUtf8(word, at).code_point);
+              tokens_.vocabulary().name(), DecodeUtf8(word, at).code_point);
       offer(at + length, before + unk_score_, options_.unk_id);
     }
     at += length;

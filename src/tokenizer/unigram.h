@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "tokenizer/byte_trie.h"
-#include "tokenizer/vocabulary.h"
+#include "tokenizer/text_tokens.h"
 #include "tokenizer/word_model.h"
 
 namespace inference {
@@ -19,13 +19,9 @@ struct UnigramOptions {
 
 class Unigram final : public WordModel {
  public:
-  static constexpr size_t kMaxPieceBytes = 1024;  // bounds the time of a search
-
-  // `scores`, by id: log-probabilities; ids past them, the added tokens, are no pieces. Nor is an
-  // id that is `special`: text cannot make it, unless it stands for what is unknown. LIMIT for a
-  // piece past kMaxPieceBytes.
-  Unigram(std::shared_ptr<const Vocabulary> vocabulary, const std::vector<bool>& special,
-          std::vector<double> scores, const UnigramOptions& options);
+  // `scores`, by id: log-probabilities of the model's own tokens. LIMIT for a piece past
+  // kMaxPieceBytes.
+  Unigram(TextTokens tokens, std::vector<double> scores, const UnigramOptions& options);
 
   void Encode(std::string_view word, ModelScratch& scratch,
               std::vector<int32_t>& out) const override;
@@ -34,7 +30,7 @@ class Unigram final : public WordModel {
   void FindPaths(std::string_view word, ModelScratch& scratch) const;
   void AppendUnknown(std::string_view text, std::vector<int32_t>& out) const;
 
-  std::shared_ptr<const Vocabulary> vocabulary_;
+  TextTokens tokens_;
   std::vector<double> scores_;
   UnigramOptions options_;
   double unk_score_ = 0;  // of one unknown character

@@ -115,12 +115,10 @@ std::optional<int32_t> Vocabulary::Find(std::string_view text) const {
   return entries_[index].id;
 }
 
-std::vector<int32_t> Vocabulary::FindByteTokens() const {
-  std::vector<int32_t> ids;
-  for (int byte = 0; byte < 256; ++byte) {
-    ids.push_back(Find(fmt::format("<0x{:02X}>", byte)).value_or(-1));
-  }
-  return ids;
+int32_t Vocabulary::Get(std::string_view text, std::string_view name) const {
+  const std::optional<int32_t> id = Find(text);
+  Require(id.has_value(), Status::kFormat, "{}: {} is not in the vocabulary", name, Quote(text));
+  return *id;
 }
 
 }  // namespace inference

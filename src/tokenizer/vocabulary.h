@@ -23,6 +23,8 @@ class Vocabulary {
   // As Add, for lists that may repeat a text: the first id keeps it, both ids have the text.
   void AddAllowingRepeats(std::string_view text, int64_t id);
 
+  // What comes later is added beside the model's own tokens. Where it is not called nothing is.
+  void EndModel() { model_entries_ = entries_.size(); }
   // Call once after the last Add: FORMAT unless the ids are 0..size-1.
   void Finish();
 
@@ -31,8 +33,10 @@ class Vocabulary {
   bool Has(int64_t id) const { return id >= 0 && id < size(); }
   std::string_view Text(int32_t id) const;  // id in range
   std::optional<int32_t> Find(std::string_view text) const;
-  // The ids of <0x00>..<0xFF>, -1: not a token.
-  std::vector<int32_t> FindByteTokens() const;
+  // As Find; FORMAT naming `name` (file and field) where there is none.
+  int32_t Get(std::string_view text, std::string_view name) const;
+  // Whether the token came after EndModel. After Finish, id in range.
+  bool IsOnlyAdded(int32_t id) const { return by_id_[static_cast<size_t>(id)] >= model_entries_; }
 
  private:
   struct Entry {
@@ -55,6 +59,7 @@ class Vocabulary {
   std::vector<Entry> entries_;   // in the order of Add
   std::vector<uint32_t> table_;  // indexes of entries, open addressing, a power of two
   std::vector<uint32_t> by_id_;  // after Finish: index of the entry of an id
+  size_t model_entries_ = SIZE_MAX;
 };
 
 // The byte that a byte-fallback token such as "<0x0A>" stands for.

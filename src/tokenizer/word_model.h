@@ -5,12 +5,12 @@
 #include <string_view>
 #include <vector>
 
+#include "tokenizer/text_work.h"
 #include "tokenizer/word_cache.h"
-#include "util/cancel.h"
 
 namespace inference {
 
-constexpr std::string_view kEncoding = "generate: encoding";  // what CANCELLED says
+constexpr size_t kMaxPieceBytes = 1024;  // of Unigram and WordPiece: bounds the time of a search
 
 // What one thread needs while it encodes one text with one model.
 struct ModelScratch {
@@ -34,7 +34,13 @@ struct ModelScratch {
   std::vector<Candidate> heap;
   std::vector<PathEnd> paths;
   WordCache cache;                     // of BPE words
-  const CancelFlag* cancel = nullptr;  // may be null; long words look at it
+  const CancelFlag* cancel = nullptr;  // may be null
+  uint32_t ticks = 0;
+
+  // Called for each character and each merge: looks at `cancel` now and then.
+  void Tick() {
+    if (++ticks % 1024 == 0) ThrowIfCancelled(cancel, kEncoding);
+  }
 };
 
 class WordModel {  // immutable, thread-safe

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "util/error.h"
-#include "util/utf8.h"
 
 namespace inference {
 
@@ -24,49 +23,52 @@ int32_t RequireUnknown(int32_t unk_id, std::string_view word, const Vocabulary& 
 
 }  // namespace
 
-WordPiece::WordPiece(std::shared_ptr<const Vocabulary> vocabulary, std::vector<bool> special,
-                     WordPieceOptions options)
-    : vocabulary_(std::move(vocabulary)),
-      special_(std::move(special)),
-      options_(std::move(options)) {
-  for (int32_t id = 0; id < vocabulary_->size(); ++id) {
-    longest_ = std::max(longest_, vocabulary_->Text(id).size());
+WordPiece::WordPiece(TextTokens tokens, WordPieceOptions options)
+    : tokens_(std::move(tokens)), options_(std::move(options)) {
+  const Vocabulary& vocabulary = tokens_.vocabulary();
+  for (int32_t id = 0; id < vocabulary.size(); ++id) {
+    if (!tokens_.Has(id)) continue;
+    std::string_view piece = vocabulary.Text(id);
+    Require(piece.size() <= kMaxPieceBytes, Status::kLimit,
+            "{}: token {} has {} bytes, expected at most {}", vocabulary.name(), id, piece.size(),
+            kMaxPieceBytes);
+    if (!piece.empty()) first_.Add(piece, id, vocabulary.name());
+    if (!piece.starts_with(options_.prefix)) continue;
+    piece.remove_prefix(options_.prefix.size());
+    if (!piece.empty()) later_.Add(piece, id, vocabulary.name());
   }
 }
 
-void WordPiece::Encode(std::string_view word, ModelScratch&, std::vector<int32_t>& out) const {
+void WordPiece::Encode(std::string_view word, ModelScratch& scratch,
+                       std::vector<int32_t>& out) const {
   if (word.empty()) return;
   const size_t before = out.size();
-  if (CountCharacters(word) <= options_.max_characters && AppendPieces(word, out)) return;
+  if (CountCharacters(word) <= options_.max_characters && AppendPieces(word, scratch, out)) return;
   out.resize(before);
-  out.push_back(RequireUnknown(options_.unk_id, word, *vocabulary_));
+  out.push_back(RequireUnknown(options_.unk_id, word, tokens_.vocabulary()));
 }
 
-bool WordPiece::AppendPieces(std::string_view word, std::vector<int32_t>& out) const {
-  std::string piece;
+bool WordPiece::AppendPieces(std::string_view word, ModelScratch& scratch,
+                             std::vector<int32_t>& out) const {
   for (size_t at = 0; at < word.size();) {
-    piece.assign(at == 0 ? "" : options_.prefix);
-    const size_t prefix = piece.size();
-    piece.append(word.substr(at, longest_));
-    std::optional<int32_t> id;
-    for (; piece.size() > prefix; piece.pop_back()) {
-      id = vocabulary_->Find(piece);
-      if (id && !special_[static_cast<size_t>(*id)]) break;
-      id.reset();
-    }
-    if (!id) return false;
-    out.push_back(*id);
-    at += piece.size() - prefix;
+    scratch.Tick();
+    size_t longest = 0;
+    int32_t id = -1;
+    (at == 0 ? first_ : later_).ForEachPrefix(word, at, [&](size_t length, int32_t value) {
+      longest = length;
+      id = value;
+    });
+    if (id < 0) return false;
+    out.push_back(id);
+    at += longest;
   }
   return true;
 }
 
 void WordLevel::Encode(std::string_view word, ModelScratch&, std::vector<int32_t>& out) const {
   if (word.empty()) return;
-  const std::optional<int32_t> id = vocabulary_->Find(word);
-  out.push_back(id && !special_[static_cast<size_t>(*id)]
-                    ? *id
-                    : RequireUnknown(unk_id_, word, *vocabulary_));
+  const std::optional<int32_t> id = tokens_.Find(word);
+  out.push_back(id ? *id : RequireUnknown(unk_id_, word, tokens_.vocabulary()));
 }
 
 }  // namespace inference

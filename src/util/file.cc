@@ -50,16 +50,17 @@ struct Target {
   std::string within;  // the file's path below it
 };
 
-Target Resolve(const Folder& folder, const std::string& name) {
+Target Resolve(const Folder& folder, const std::string& name, const char* what = "file") {
   Require(IsPlainFileName(name), Status::kPath, "{}: {} is not a plain file name", folder.path,
           Quote(name));
   const std::string path = folder.path + "/" + name;
   const std::string base = RealPath(folder.path, folder.path);
   const std::string target = RealPath(base + "/" + name, path);
-  const std::string root = folder.allow_symlinks || base == "/" ? "/" : base + "/";
+  const std::string top = folder.root.empty() ? base : RealPath(folder.root, folder.root);
+  const std::string root = folder.allow_symlinks || top == "/" ? "/" : top + "/";
   Require(target.starts_with(root), Status::kPath,
-          "{}: links to {}, expected a file inside its folder (or option allow_symlinks)", path,
-          Quote(target));
+          "{}: links to {}, expected a {} inside its folder (or option allow_symlinks)", path,
+          Quote(target), what);
   return {path, root, target.substr(root.size())};
 }
 
@@ -121,6 +122,12 @@ void File::CheckIn(const Folder& folder, const std::string& name) {
   }
   RequireRegular(info, target.path);
   RequireOneLink(folder, info.st_nlink, target.path);
+}
+
+Folder Folder::Sub(const std::string& name) const {
+  Folder sub(Resolve(*this, name, "folder").path, allow_symlinks);
+  sub.root = root.empty() ? path : root;
+  return sub;
 }
 
 bool Folder::Has(const std::string& name) const {

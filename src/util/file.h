@@ -21,8 +21,13 @@ struct Folder {
   // Whether `name` is taken, by whatever kind of file: a broken one must be an error, not skipped.
   bool Has(const std::string& name) const;
 
+  // A folder in this one, by the same rule: its links may lead to wherever this one's may. Fails as
+  // File::OpenIn.
+  Folder Sub(const std::string& name) const;
+
   std::string path;
   bool allow_symlinks;
+  std::string root;  // what links may not leave; "": path itself
 };
 
 // A regular file, open for reading. Safe to read from several threads.

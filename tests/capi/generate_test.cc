@@ -192,6 +192,35 @@ TEST(GenerateCancel, InsideTheCallback) {
   ExpectWorks(session.get());
 }
 
+TEST(GenerateCancel, WhileTheChatIsRendered) {
+  const std::string endless =
+      "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}";
+  Config config;
+  ASSERT_OK(inf_config_new(config.out(), &err));
+  ASSERT_OK(inf_config_set_i64(config.get(), "template_effort", 15, 1000, &err));
+  const Model model = LoadModel(kTinyModel, config.get());
+  Tokenizer tokenizer;
+  ASSERT_OK(inf_model_tokenizer(model.get(), tokenizer.out(), &err));
+  Chat chat;
+  ASSERT_OK(inf_chat_new(tokenizer.get(), chat.out(), &err));
+  ASSERT_OK(inf_chat_set_template(chat.get(), endless.data(), endless.size(), &err));
+  const Session session = NewSession(0, model.get());
+  const Cancel cancel = NewCancel();
+  const Request request = NewRequest();
+  ASSERT_OK(inf_request_set_chat(request.get(), chat.get(), &err));
+  ASSERT_OK(inf_request_set_cancel(request.get(), cancel.get(), &err));
+  std::thread other([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    inf_cancel_trigger(cancel.get());
+  });
+  auto result = Sized<inf_result>();
+  EXPECT_FAILS(INF_E_CANCELLED, "chat template: cancelled",
+               inf_generate(session.get(), request.get(), nullptr, nullptr, &result, &err));
+  other.join();
+  EXPECT_EQ(result.finish, uint32_t{INF_FINISH_CANCELLED});
+  EXPECT_EQ(inf_session_length(session.get()), 0u);
+}
+
 TEST(GenerateCancel, FromAnotherThread) {
   Config config;
   ASSERT_OK(inf_config_new(config.out(), &err));

@@ -134,7 +134,9 @@ TEST_F(MalformedConfig, CF04_KeysAndValuesPastTheBudget) {
   ASSERT_OK(inf_memory_info(SharedRuntime(), 0, &memory, &err));
   ASSERT_OK(inf_memory_trim(SharedRuntime(), 0, &err));
   ASSERT_OK(inf_memory_set_limit(SharedRuntime(), 0, memory.active_bytes + 4096, &err));
-  EXPECT_FAILS(INF_E_OOM_DEVICE, "bytes",
+  EXPECT_FAILS(INF_E_OOM_DEVICE,
+               fmt::format(" bytes wanted, {} active, limit {}", memory.active_bytes,
+                           memory.active_bytes + 4096),
                inf_generate(session.get(), NewRequest(Ids(400, 1), 2).get(), nullptr, nullptr,
                             nullptr, &err));
   ASSERT_OK(inf_memory_set_limit(SharedRuntime(), 0, memory.limit_bytes, &err));
@@ -210,6 +212,11 @@ TEST_F(MalformedConfig, CF07_NothingElseIsOpenedOrRun) {
   Write(config.dump());
   ExpectWorks(NewSession(0, LoadModel(model_).get()).get());
   EXPECT_THAT(watch.Take(), testing::IsEmpty());
+  std::ifstream(model_ + "/modeling_x.py").get();
+  std::ifstream(dir_.Path("base/config.json")).get();
+  EXPECT_THAT(watch.Take(),
+              testing::IsSupersetOf({model_ + "/modeling_x.py", dir_.Path("base/config.json")}))
+      << "the watch is blind";
 }
 
 TEST_F(MalformedConfig, CF08_RoundingModeOfTheHost) {

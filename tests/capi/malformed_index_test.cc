@@ -1,8 +1,12 @@
 // Catalogue of malformed index files: which shards a folder may name, and what they must hold.
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <fstream>
+#include <thread>
 
 #include "capi/malformed.h"
 #include "support/open_watch.h"
@@ -159,6 +163,40 @@ TEST_F(MalformedIndex, IX01_NothingOutsideTheFolderIsOpened) {
   WriteIndex(R"({"w":"s.safetensors"})");
   fs::create_symlink(outside, Path("s.safetensors"));
   ExpectBad(INF_E_PATH, {"expected a file inside its folder"});
+  EXPECT_THAT(watch.Take(), testing::IsEmpty());
+  std::ifstream by_test(outside);
+  EXPECT_THAT(watch.Take(), testing::ElementsAre(outside)) << "the watch is blind";
+}
+
+// A shard that turns from a file into a link out of the folder and back, all the time.
+TEST_F(MalformedIndex, IX02_SwappedWhileItIsOpened) {
+  const std::string outside = dir_.Write("outside.safetensors", OneTensor("w"));
+  Write("s.safetensors", OneTensor("w"));
+  WriteIndex(R"({"w":"s.safetensors"})");
+  const std::string shard = Path("s.safetensors"), other = Path("other");
+  fs::create_symlink(outside, other);
+  OpenWatch watch;
+  watch.Add(outside);
+  std::atomic<bool> stop = false;
+  std::thread swapper([&] {
+    while (!stop) {  // exchanges the two in one step
+      EXPECT_EQ(renameat2(AT_FDCWD, shard.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE), 0);
+    }
+  });
+  int linked = 0, read = 0;
+  for (int i = 0; i < 2'000 && (i < 100 || linked == 0 || read == 0); ++i) {
+    Model model;
+    Err error;
+    const inf_status status = inf_model_load(SharedRuntime(), model_.data(), model_.size(), nullptr,
+                                             nullptr, nullptr, nullptr, model.out(), &error);
+    EXPECT_TRUE(status == INF_E_PATH || status == INF_E_FORMAT) << error.text();
+    // The file in the folder has no weights of the model.
+    ++(status == INF_E_PATH ? linked : read);
+  }
+  stop = true;
+  swapper.join();
+  EXPECT_GT(linked, 0);
+  EXPECT_GT(read, 0);
   EXPECT_THAT(watch.Take(), testing::IsEmpty());
 }
 

@@ -230,6 +230,31 @@ TEST_F(MalformedSafetensors, ST10_ShrinksWhileItIsRead) {
   before.ExpectAgain();
 }
 
+// Longer, and with other bytes at its end, once the load reads weights.
+struct Grow {
+  std::string path;
+  int calls = 0;
+  static int32_t OnEvent(void* user, const inf_event*) {
+    auto& self = *static_cast<Grow*>(user);
+    std::ofstream(self.path, std::ios::binary | std::ios::app) << std::string(100'000, '\xFF');
+    ++self.calls;
+    return 0;
+  }
+};
+
+// What comes after the size that was checked is no part of the file.
+TEST_F(MalformedSafetensors, ST10_GrowsWhileItIsRead) {
+  Grow grow{model_ + "/model.safetensors"};
+  const auto bytes = std::filesystem::file_size(grow.path);
+  Model model;
+  ASSERT_OK(inf_model_load(SharedRuntime(), model_.data(), model_.size(), nullptr, nullptr,
+                           Grow::OnEvent, &grow, model.out(), &err));
+  EXPECT_GT(grow.calls, 0);
+  EXPECT_GT(std::filesystem::file_size(grow.path), bytes);
+  ExpectWorks(NewSession(0, model.get()).get());
+  ExpectRefused(model_, INF_E_FORMAT, {"tensors end at data byte", ": a gap"});
+}
+
 // The good model with the bits of its values `from` to `to` of tensor `name` replaced.
 void Overwrite(const std::string& model, const std::string& name, uint64_t index, uint16_t bits) {
   const std::string path = model + "/model.safetensors";

@@ -57,7 +57,7 @@ TEST(LoadChatTemplatesFolder, AdditionalFilesAlone) {
   MakeFolder(folder, "additional_chat_templates");
   folder.Write("additional_chat_templates/rag.jinja", "rag");
   EXPECT_EQ(RenderFolder(folder, "rag"), "rag");
-  ExpectError(Status::kState, {"no default chat template, choose one of: rag"},
+  ExpectError(Status::kState, {"no default chat template, choose one of: 'rag'"},
               [&] { RenderFolder(folder); });
 }
 
@@ -114,6 +114,7 @@ TEST(LoadChatTemplatesFolder, Errors) {
   expect(Status::kLimit, "chat_template: has 101 templates, wanted at most 100");
   folder.Write("tokenizer_config.json", "[1]");
   expect(Status::kFormat, "tokenizer_config.json");
+  folder.Write("tokenizer_config.json", "{}");
   folder.Write("chat_template.jinja", std::string(5 << 20, 'a'));
   expect(Status::kLimit, "chat_template.jinja");
 }
@@ -125,13 +126,41 @@ TEST(LoadChatTemplatesFolder, LinksOutOfTheFolderAreRefused) {
                                   folder.path() + "/chat_template.jinja");
   ExpectError(Status::kPath, {"chat_template.jinja"},
               [&] { LoadChatTemplatesFolder(folder.path()); });
-  const auto followed = [&] { return LoadChatTemplatesFolder({folder.path(), true}); };
+  const auto followed = [&] { return LoadChatTemplatesFolder(Folder(folder.path(), true)); };
   EXPECT_EQ(Rendered(followed()), "other");
   std::filesystem::remove(folder.path() + "/chat_template.jinja");
   std::filesystem::create_symlink(elsewhere.path(), folder.path() + "/additional_chat_templates");
-  ExpectError(Status::kPath, {"additional_chat_templates: is a symbolic link"},
+  ExpectError(Status::kPath,
+              {"additional_chat_templates: links to '", "expected a folder inside its folder"},
               [&] { LoadChatTemplatesFolder(folder.path()); });
   EXPECT_EQ(Rendered(followed(), "t"), "other");
+}
+
+TEST(LoadChatTemplatesFolder, LinksThatStayInTheFolderAreFollowed) {
+  const TempDir folder;
+  folder.Write("tools.jinja", "tools");
+  MakeFolder(folder, "more");
+  folder.Write("more/rag.jinja", "rag");
+  std::filesystem::create_symlink("../tools.jinja", folder.Path("more/tool_use.jinja"));
+  std::filesystem::create_directory_symlink("more", folder.Path("additional_chat_templates"));
+  EXPECT_EQ(RenderFolder(folder, "rag"), "rag");
+  EXPECT_EQ(RenderFolder(folder, "tool_use"), "tools");
+  std::filesystem::remove(folder.Path("additional_chat_templates"));
+  std::filesystem::rename(folder.Path("more"), folder.Path("additional_chat_templates"));
+  EXPECT_EQ(RenderFolder(folder, "tool_use"), "tools");
+  std::filesystem::create_symlink("nowhere", folder.Path("additional_chat_templates/gone.jinja"));
+  ExpectError(Status::kNotFound, {"additional_chat_templates/gone.jinja"},
+              [&] { RenderFolder(folder); });
+}
+
+TEST(LoadChatTemplatesFolder, AtMostAHundredFiles) {
+  const TempDir folder;
+  MakeFolder(folder, "additional_chat_templates");
+  for (int i = 0; i < 101; ++i) {
+    folder.Write(fmt::format("additional_chat_templates/{}.jinja", i), "x");
+  }
+  ExpectError(Status::kLimit, {"additional_chat_templates: more than 100 templates"},
+              [&] { RenderFolder(folder); });
 }
 
 TEST(LoadSpecialTokensFolder, TextsAndObjects) {
@@ -161,9 +190,28 @@ TEST(LoadChatTemplatesGguf, TakesThemFromTheMetadata) {
   metadata.Set("tokenizer.chat_template.tool_use", std::string("tools"));
   metadata.Set("tokenizer.chat_template.rag", std::string("rag"));
   const TemplateSet set = LoadChatTemplatesGguf(metadata);
-  EXPECT_EQ(set.Names(), "default, rag, tool_use");
+  EXPECT_EQ(set.Names(), "'default', 'rag', 'tool_use'");
   EXPECT_EQ(set.Select("", false).Render({{"bos_token", "<s>"}}), "plain <s>");
   EXPECT_EQ(Rendered(set, "", /*tools=*/true), "tools");
+}
+
+TEST(LoadChatTemplatesGguf, AtMostAHundred) {
+  GgufMetadata metadata("model.gguf");
+  metadata.Set("tokenizer.chat_template", std::string("x"));
+  for (int i = 1; i < 100; ++i) {
+    metadata.Set("tokenizer.chat_template." + std::to_string(i), std::string("x"));
+  }
+  EXPECT_EQ(Rendered(LoadChatTemplatesGguf(metadata), "99"), "x");
+  metadata.Set("tokenizer.chat_template.100", std::string("x"));
+  ExpectError(Status::kLimit, {"model.gguf: has more than 100 chat templates"},
+              [&] { LoadChatTemplatesGguf(metadata); });
+}
+
+TEST(LoadChatTemplatesGguf, NamesOfAnyBytesAreQuoted) {
+  GgufMetadata metadata("model.gguf");
+  metadata.Set("tokenizer.chat_template.a\n\x1b[2J", std::string("x"));
+  ExpectError(Status::kState, {"choose one of: 'a\\x0a\\x1b[2J'"},
+              [&] { LoadChatTemplatesGguf(metadata).Select("", false); });
 }
 
 TEST(LoadChatTemplatesGguf, ErrorsNameFileAndKey) {

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <thread>
+
 #include "support/expect_error.h"
 
 namespace inference {
@@ -45,6 +48,25 @@ TEST(RenderChat, VariablesAndFlags) {
   EXPECT_EQ(RenderChat(turns, messages, {{"x", 1}}, {}), "<user>a</>1");
   EXPECT_EQ(RenderChat(turns, messages, {{"messages", 5}}, {.add_generation_prompt = true}),
             "<user>a</><assistant>");
+}
+
+TEST(RenderChat, SeesACancel) {
+  const ChatTemplate endless = ChatTemplate::Parse(
+      "{% for a in range(100000) %}{% for b in range(1000) %}{% endfor %}{% endfor %}", "t");
+  const OrderedJson none = OrderedJson::array();
+  CancelFlag cancel;
+  cancel.Trigger();
+  const ChatRendering rendering{.effort = kMaxTemplateEffort, .cancel = &cancel};
+  ExpectError(Status::kCancelled, {"chat template: cancelled"},
+              [&] { RenderChat(ChatTemplate::Parse("x", "t"), none, {}, rendering); });
+  cancel.Reset();
+  std::thread other([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    cancel.Trigger();
+  });
+  ExpectError(Status::kCancelled, {"chat template: cancelled"},
+              [&] { RenderChat(endless, none, OrderedJson::object(), rendering); });
+  other.join();
 }
 
 TEST(RenderChat, ContinuesTheLastMessage) {

@@ -21,7 +21,7 @@ TEST(TemplateSet, ChoosesAsTransformers) {
   EXPECT_EQ(Chosen(set, "", /*has_tools=*/true), "t");
   EXPECT_EQ(Chosen(set, "default", /*has_tools=*/true), "d");
   EXPECT_EQ(Chosen(set, "rag"), "r");
-  EXPECT_EQ(set.Names(), "default, rag, tool_use");
+  EXPECT_EQ(set.Names(), "'default', 'rag', 'tool_use'");
   set.Add("rag", "again", "t");
   EXPECT_EQ(Chosen(set, "rag"), "again");
   EXPECT_TRUE(set.Has("rag"));
@@ -35,9 +35,9 @@ TEST(TemplateSet, Errors) {
               [&] { set.Select("", false); });
   set.Add("rag", "r", "t");
   set.Add("tool_use", "{% if %}", "config");
-  ExpectError(Status::kState, {"no default chat template, choose one of: rag, tool_use"},
+  ExpectError(Status::kState, {"no default chat template, choose one of: 'rag', 'tool_use'"},
               [&] { set.Select("", false); });
-  ExpectError(Status::kArg, {"no chat template 'nope', it has: rag, tool_use"},
+  ExpectError(Status::kArg, {"no chat template 'nope', it has: 'rag', 'tool_use'"},
               [&] { set.Select("nope", false); });
   EXPECT_EQ(Chosen(set, "rag"), "r");
   for (int again = 0; again < 2; ++again) {
@@ -73,7 +73,7 @@ TEST(ChooseTemplate, Errors) {
                "llama3, plain; the checkpoint's: none"},
               [&] { ChooseTemplate(set, "chatlm"); });
   set.Add("rag", "r", "t");
-  ExpectError(Status::kArg, {"the checkpoint's: rag"}, [&] { ChooseTemplate(set, "tool_use"); });
+  ExpectError(Status::kArg, {"the checkpoint's: 'rag'"}, [&] { ChooseTemplate(set, "tool_use"); });
   ExpectError(Status::kTemplate, {"chat_template:1:7: "}, [&] { ChooseTemplate(set, "{% if %}"); });
 }
 

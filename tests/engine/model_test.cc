@@ -4,9 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <map>
+#include <string>
 
 #include "engine/tiny_models.h"
 #include "support/expect_error.h"
+#include "support/open_watch.h"
 #include "support/temp_dir.h"
 
 namespace inference {
@@ -69,6 +72,26 @@ TEST_F(ModelTest, ABrokenTemplateFailsWhereItIsUsed) {
   EXPECT_GT(text->tokenizer->vocab_size(), 0);
   ExpectError(Status::kTemplate, {"chat_template.jinja:1:"},
               [&] { text->templates.Select("", false); });
+}
+
+// added_tokens_decoder makes some configs large: one limit for all who read them, and one reading.
+TEST_F(ModelTest, SmallFilesAreReadOnce) {
+  std::filesystem::remove(folder_.Path("model/chat_template.jinja"));
+  const std::string filler(20 << 20, ' ');
+  folder_.Write("model/tokenizer_config.json",
+                R"({"chat_template": "{{ image_token }}", "image_token": "<img>")" + filler + "}");
+  folder_.Write("model/special_tokens_map.json", R"({"audio_token": "<a>"})");
+  OpenWatch watch;
+  watch.Add(path());
+  const auto text = LoadTextProcessor(path());
+  const std::map<std::string, int> opened = watch.TakeCounts();
+  EXPECT_EQ(opened.at(path() + "/tokenizer_config.json"), 1);
+  EXPECT_EQ(opened.at(path() + "/special_tokens_map.json"), 1);
+  EXPECT_EQ(text->templates.Select("", false).Render(text->special_tokens), "<img>");
+  EXPECT_EQ(text->special_tokens["audio_token"], "<a>");
+  folder_.Write("model/tokenizer_config.json", std::string((64 << 20) + 1, ' '));
+  ExpectError(Status::kLimit, {"tokenizer_config.json", "67108865", "67108864"},
+              [&] { LoadTextProcessor(path()); });
 }
 
 TEST_F(ModelTest, NoTemplate) {

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <bit>
+#include <optional>
+#include <vector>
 
 #include "formats/safetensors.h"
 #include "support/byte_writer.h"
@@ -42,6 +44,15 @@ TEST(CheckFinite, EveryFloatType) {
   ExpectFound<uint32_t>("F32", 0xFF7FFFFF, {0x7F800000, 0xFF800000, 0x7FC00000, 0x7F800001});
   ExpectFound<uint64_t>("F64", 0x7FEFFFFFFFFFFFFF,
                         {0x7FF0000000000000, 0xFFF0000000000000, 0x7FF0000000000001});
+}
+
+TEST(FindNotFinite, TypesWithoutInfinitiesHaveNone) {
+  const std::vector<std::byte> ones(16, std::byte{0xFF});
+  EXPECT_EQ(FindNotFinite(DType::kF32, ones), size_t{0});
+  EXPECT_EQ(FindNotFinite(DType::kF32, {}), std::nullopt);
+  for (const DType type : {DType::kU8, DType::kI32, DType::kU64, DType::kBool}) {
+    EXPECT_EQ(FindNotFinite(type, ones), std::nullopt);
+  }
 }
 
 TEST(CheckFinite, DenormalsAndNegativeZeroAreFine) {

@@ -2,9 +2,9 @@
 #include <gtest/gtest.h>
 
 #include "models/model_runner.h"
-#include "tensor/packed.h"
 #include "support/safetensors_writer.h"
 #include "support/temp_dir.h"
+#include "tensor/packed.h"
 #include "util/file.h"
 
 namespace inference {

@@ -4,8 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <filesystem>
 
 #include "formats/json.h"
@@ -201,18 +203,81 @@ TEST(QuantizeFolder, LeavesNothingAfterAFailure) {
   ExpectFails(Status::kCancelled, {"quantize: cancelled"}, path, stop);
   EXPECT_EQ(calls, 3);
 
-  std::string data(256, '\0');
-  const float nan = NAN;
-  std::memcpy(&data[4 * 37], &nan, 4);
-  source.WriteWeights(R"({"a.weight":{"dtype":"F32","shape":[2,32],"data_offsets":[0,256]}})",
-                      data);
-  ExpectFails(Status::kNumeric,
-              {path + "/model.safetensors: tensor 'a.weight': value 37 is not a finite number"},
-              path, {.group = 32});
   source.WriteWeights(R"({"a.weight":{"dtype":"F32","shape":[2,32],"data_offsets":[0,256]},)"
                       R"("a.scales":{"dtype":"U8","shape":[1],"data_offsets":[256,257]}})",
                       std::string(257, '\0'));
   ExpectFails(Status::kFormat, {"tensor 'a.scales': is in the way"}, path, {.group = 32});
+}
+
+// A tensor of float32 zeros with some other values, by number.
+void WriteFloats(Source& source, const char* name, const char* shape, size_t count,
+                 std::initializer_list<std::pair<size_t, float>> values) {
+  std::string data(4 * count, '\0');
+  for (const auto& [at, value] : values) std::memcpy(&data[4 * at], &value, 4);
+  source.WriteWeights(fmt::format(R"({{"{}":{{"dtype":"F32","shape":{},"data_offsets":[0,{}]}}}})",
+                                  name, shape, data.size()),
+                      data);
+}
+
+// What is no number in the result is refused wherever it comes from.
+TEST(QuantizeFolder, RefusesValuesThatAreNotFinite) {
+  Source source("llama-gqa");
+  source.config.erase("torch_dtype");
+  std::string path = source.Path();
+  const auto refuse = [&](const std::string& text, int bits = 4) {
+    ExpectFails(Status::kNumeric, {path + "/model.safetensors: tensor '" + text}, path,
+                {.bits = bits, .group = 32});
+  };
+  for (const float bad : {NAN, INFINITY, -INFINITY}) {
+    WriteFloats(source, "a.weight", "[2,32]", 64, {{37, bad}});
+    refuse("a.weight': value 37 is not a finite number");
+    WriteFloats(source, "norm.weight", "[40]", 40, {{39, bad}});  // copied
+    refuse("norm.weight': value 39 is not a finite number");
+  }
+  // Past the first chunk, too.
+  constexpr size_t kMany = (4 << 20) / 4 + 100;
+  WriteFloats(source, "norm.weight", fmt::format("[{}]", kMany).c_str(), kMany, {{kMany - 3, NAN}});
+  refuse(fmt::format("norm.weight': value {} is not a finite number", kMany - 3));
+  // The distance of two float32 values may be none.
+  WriteFloats(source, "a.weight", "[3,64]", 192, {{100, 3e38f}, {120, -3e38f}});
+  refuse("a.weight': scale 3 is not a finite number");
+
+  // What config.json asks for may not reach as far.
+  source.config["torch_dtype"] = "float16";
+  path = source.Path();
+  const std::string as = " is not a finite number as F16, the type that config.json tells";
+  WriteFloats(source, "a.weight", "[2,32]", 64, {{40, 65520.0f}});
+  refuse("a.weight': value 40" + as);
+  WriteFloats(source, "norm.weight", "[40]", 40, {{7, -1e6f}});
+  refuse("norm.weight': value 7" + as);
+}
+
+TEST(QuantizeFolder, KeepsTheLargestFiniteValues) {
+  Source source("llama-gqa");
+  source.config["torch_dtype"] = "float16";
+  WriteFloats(source, "a.weight", "[1,32]", 32, {{3, 65504.0f}, {5, -65504.0f}});
+  const TempDir out;
+  QuantizeFolder(source.Path(), out.Path("m"), {.bits = 2, .group = 32});
+  const std::vector<std::byte> bias = Bytes(OpenSafetensorsFolder(out.Path("m")), "a.biases");
+  std::vector<float> value(1);
+  ToFloats(DType::kF16, bias, value);
+  EXPECT_EQ(std::abs(value[0]), 65504.0f);
+}
+
+TEST(QuantizeFolder, ManyTensorsTakeLinearTime) {
+  Source source("llama-gqa");
+  std::string header;
+  constexpr int kCount = 120'000;
+  for (int i = 0; i < kCount; ++i) {
+    header += fmt::format(R"({}"t{}":{{"dtype":"U8","shape":[1],"data_offsets":[{},{}]}})",
+                          i == 0 ? "{" : ",", i, i, i + 1);
+  }
+  source.WriteWeights(header + "}", std::string(kCount, 'x'));
+  const TempDir out;
+  const std::clock_t start = std::clock();  // of the processor: others may be busy, too
+  QuantizeFolder(source.Path(), out.Path("m"), {});
+  EXPECT_LT((std::clock() - start) / CLOCKS_PER_SEC, 10);
+  EXPECT_EQ(OpenSafetensorsFolder(out.Path("m")).entries().size(), size_t{kCount});
 }
 
 TEST(QuantizeFolder, WritesOnlyWhereThereIsNothing) {
@@ -225,6 +290,10 @@ TEST(QuantizeFolder, WritesOnlyWhereThereIsNothing) {
               [&] { QuantizeFolder(source.Path(), out.Path("file"), {}); });
   ExpectError(Status::kNotFound, {out.Path("a/b") + ": cannot create a folder beside it"},
               [&] { QuantizeFolder(source.Path(), out.Path("a/b"), {}); });
+  for (const std::string name : {".", "..", "./"}) {
+    ExpectError(Status::kArg, {"ends in '.", "', expected the name of a new or an empty folder"},
+                [&] { QuantizeFolder(source.Path(), out.Path(name), {}); });
+  }
   EXPECT_EQ(std::distance(fs::directory_iterator(out.path()), {}), 1);
   fs::create_directory(out.Path("empty"));
   QuantizeFolder(source.Path(), out.Path("empty/"), {});

@@ -33,13 +33,20 @@ class OpenWatch {
   // What was opened since the last call.
   std::set<std::string> Take() {
     std::set<std::string> opened;
+    for (const auto& [path, times] : TakeCounts()) opened.insert(path);
+    return opened;
+  }
+
+  // And how often, where a file's openings have another one's between them.
+  std::map<std::string, int> TakeCounts() {
+    std::map<std::string, int> opened;
     alignas(inotify_event) std::array<char, 4096> buffer;
     for (ssize_t n; (n = read(fd_, buffer.data(), buffer.size())) > 0;) {
       for (ssize_t at = 0; at < n;) {
         inotify_event event;
         std::memcpy(&event, buffer.data() + at, sizeof(event));
         const char* name = buffer.data() + at + sizeof(event);
-        opened.insert(event.len == 0 ? paths_[event.wd] : paths_[event.wd] + "/" + name);
+        ++opened[event.len == 0 ? paths_[event.wd] : paths_[event.wd] + "/" + name];
         at += static_cast<ssize_t>(sizeof(event) + event.len);
       }
     }

@@ -127,8 +127,8 @@ TEST(Recording, OneLaunchIsAskedForBeforeTheFirstNode) {
     recording.Run();  // nothing to do
     StepBuffer step(*TestDevice(), 1);
     const Tensor table = recording.Temp({16, 4}), y = recording.Temp({1, 4});
-    recording.Launch("embed", {"weights", "embedding"}, "-D TYPE_F32 -D STEP_TOKENS=8", 1, y.buffer,
-                     table.buffer, step.buffer(), 1, 4, 1.0f);
+    recording.Launch("embed", {"weights", "embedding"}, "-D TYPE_F32 -D STEP_TOKENS=8", 1, Work{},
+                     y.buffer, table.buffer, step.buffer(), 1, 4, 1.0f);
     ExpectError(Status::kInternal, {"one launch, after 1 nodes"},
                 [&] { recording.UseOneLaunch(); });
   });

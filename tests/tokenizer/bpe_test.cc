@@ -46,7 +46,7 @@ TEST(Bpe, EqualsTheDefinitionOnRandomRules) {
       vocabulary->Add(tokens.back(), static_cast<int64_t>(tokens.size()) - 1);
     }
     vocabulary->Finish();
-    Bpe bpe(vocabulary, std::vector<bool>(tokens.size()), {});
+    Bpe bpe(TextTokens(vocabulary, std::vector<bool>(tokens.size())), {});
     for (uint32_t r = 0; r < rules.size(); ++r) bpe.AddMerge(rules[r].left, rules[r].right, r);
     std::string word;
     std::vector<std::string> characters;
@@ -67,7 +67,7 @@ TEST(Bpe, ACharacterWithoutTokenIsAnErrorWhereThereIsNoUnknownToken) {
   auto vocabulary = std::make_shared<Vocabulary>("t.json");
   vocabulary->Add("a", 0);
   vocabulary->Finish();
-  const Bpe bpe(vocabulary, {false}, {});
+  const Bpe bpe(TextTokens(vocabulary, {false}), {});
   ModelScratch scratch;
   std::vector<int32_t> ids;
   ExpectError(Status::kArg, {"t.json: U+00E9 of the text is not in the vocabulary"},

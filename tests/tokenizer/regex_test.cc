@@ -8,9 +8,9 @@ namespace inference {
 namespace {
 
 std::vector<std::string> Matches(std::string_view pattern, std::string_view text) {
-  RegexScratch scratch;
+  TextWork work;
   std::vector<TextRange> ranges;
-  Regex(pattern, "test").FindAll(text, scratch, ranges);
+  Regex(pattern, "test").FindAll(text, work, ranges);
   std::vector<std::string> out;
   for (const TextRange& r : ranges) out.emplace_back(text.substr(r.begin, r.end - r.begin));
   return out;
@@ -24,9 +24,9 @@ TEST(Regex, FindsWholeCodePoints) {
 }
 
 TEST(Regex, EmptyMatchesCountUnlessTheyTouchTheMatchBefore) {
-  RegexScratch scratch;
+  TextWork work;
   std::vector<TextRange> ranges;
-  Regex("a*", "test").FindAll("baé", scratch, ranges);
+  Regex("a*", "test").FindAll("baé", work, ranges);
   EXPECT_EQ(ranges, (std::vector<TextRange>{{0, 0}, {1, 2}, {4, 4}}));
 }
 

@@ -33,7 +33,7 @@ Values ByteLevel() {
   for (int byte = 0; byte < 256; ++byte) {
     const char c = static_cast<char>(byte);
     tokens.emplace_back();
-    ByteAlphabet::Get().Encode({&c, 1}, tokens.back());
+    ByteAlphabet::Get().Encode({&c, 1}, TextWork(), tokens.back());
   }
   for (const char* text : {"he", "Ġhe", "<|im_end|>", "<tool>"}) tokens.emplace_back(text);
   types.insert(types.end(), {1, 1, 3, 4});
@@ -130,8 +130,8 @@ Strings WordsOf(std::string_view pre, const std::string& text) {
   std::vector<PreTokenizerStep> steps = FindGgufPre(pre, "m.gguf").pre_tokenizer;
   EXPECT_EQ(steps.back().kind, PreTokenizerStep::Kind::kByteLevel);
   steps.pop_back();
-  RegexScratch scratch;
-  const Words words = PreTokenizer(std::move(steps)).Apply(text, true, scratch);
+  TextWork work;
+  const Words words = PreTokenizer(std::move(steps)).Apply(text, work);
   Strings out;
   for (const TextRange& r : words.ranges) {
     out.push_back(words.text.substr(r.begin, r.end - r.begin));

@@ -49,8 +49,6 @@ TEST(TokenizerJson, LoadsAndIgnoresTruncationAndPadding) {
   EXPECT_EQ(tokenizer->Encode("abcab<s>x", {}), (Ids{5, 4, 6, 0}));
   EXPECT_EQ(tokenizer->Encode("<s>", {.parse_special = false}), (Ids{0, 0, 0}));
   EXPECT_EQ(tokenizer->Encode("", {}), Ids{});
-  EXPECT_EQ(tokenizer->FindToken("abc"), 5);
-  EXPECT_EQ(tokenizer->FindToken("abcd"), std::nullopt);
   EXPECT_EQ(tokenizer->bos(), std::nullopt);
   EXPECT_EQ(tokenizer->bos_text(), "");
   EXPECT_TRUE(tokenizer->IsSpecial(6));

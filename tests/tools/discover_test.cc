@@ -2,7 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <string>
 
 #include "support/temp_dir.h"
 #include "tools/program.h"
@@ -35,6 +37,29 @@ TEST(Discover, Json) {
   EXPECT_EQ(model.at("bytes"), 5);
   EXPECT_THAT(model.at("reason").get<std::string>(), HasSubstr("is 'mamba9', expected one of"));
   EXPECT_THAT(Inference({"discover", dir.path()}).out, HasSubstr("  cannot be loaded: "));
+}
+
+TEST(Discover, NamesCannotSteerTheTerminal) {
+  const TempDir dir;
+  const std::string evil = "m\x1b]0;x\x07\r\n\x7f\xc2\x9b\x9b-\xc3\xa9\xe2\x82\xac";
+  std::filesystem::create_directory(dir.Path(evil));
+  dir.Write(evil + "/config.json", R"({"model_type": "a\u001b[2Jb"})");
+  dir.Write(evil + "/model.safetensors", "noise");
+  const Outcome people = Inference({"discover", dir.path()});
+  ASSERT_EQ(people.exit_code, 0) << people.err;
+  const std::string shown = R"(m\x1b]0;x\x07\x0d\x0a\x7f)"
+                            "\xc2"
+                            R"(\x9b\x9b-)"
+                            "\xc3\xa9\xe2\x82\xac";
+  EXPECT_THAT(people.out, HasSubstr("/" + shown + "\n  a\\x1b[2Jb (safetensors, "));
+  EXPECT_THAT(people.out, HasSubstr("cannot be loaded: "));
+  EXPECT_EQ(people.out.find('\x1b'), std::string::npos);
+  EXPECT_EQ(std::ranges::count(people.out, '\n'), 3);
+
+  // JSON escapes on its own; bytes that are no text are replaced.
+  const Outcome json = Inference({"discover", "--json", dir.path()});
+  EXPECT_EQ(json.out.find('\x1b'), std::string::npos);
+  EXPECT_EQ(json.last().at("models").at(0).at("architecture"), "a\x1b[2Jb");
 }
 
 TEST(Discover, NothingAndNowhere) {

@@ -10,8 +10,7 @@ namespace {
 using ::testing::HasSubstr;
 
 TEST(Estimate, TableAndJson) {
-  const Outcome json =
-      Inference({"estimate", "--model", TinyModel(), "--context", "128", "--json"});
+  const Outcome json = Inference({"estimate", "--model", TinyModel(), "--n-ctx", "128", "--json"});
   ASSERT_EQ(json.exit_code, 0) << json.err;
   const Json fit = json.lines().at(0);
   EXPECT_EQ(fit["context_length"], 128);
@@ -22,7 +21,7 @@ TEST(Estimate, TableAndJson) {
   const Json info = Inference({"info", "--model", TinyModel(), "--json"}).lines().at(0);
   EXPECT_EQ(fit["weight_bytes"], info["weight_bytes"]);
 
-  const Outcome table = Inference({"estimate", "--model", TinyModel(), "--context", "128"});
+  const Outcome table = Inference({"estimate", "--model", TinyModel(), "--n-ctx", "128"});
   EXPECT_EQ(table.exit_code, 0);
   for (const char* part :
        {"weights", "KV cache", "128 tokens", "scratch", "device limit", "Fits."}) {
@@ -33,7 +32,11 @@ TEST(Estimate, TableAndJson) {
 TEST(Estimate, Errors) {
   EXPECT_THAT(Inference({"estimate", "--model", "/no/such"}).err,
               HasSubstr("inference: NOT_FOUND: "));
-  EXPECT_EQ(Inference({"estimate", "--model", TinyModel(), "--context", "0"}).exit_code, 2);
+  EXPECT_EQ(Inference({"estimate", "--model", TinyModel(), "--n-ctx", "-1"}).exit_code, 2);
+  // One name for each thing, and nothing that it does not look at.
+  for (const std::string option : {"--context=8", "--validate-weights"}) {
+    EXPECT_EQ(Inference({"estimate", "--model", TinyModel(), option}).exit_code, 2) << option;
+  }
   const Outcome help = Inference({"estimate", "--help"});
   EXPECT_THAT(help.out, HasSubstr("Example:\n"));
 }

@@ -53,13 +53,21 @@ INSTANTIATE_TEST_SUITE_P(
         UsageCase{{"logits", "--model", "m", "--ids", "1"}, "--out is required", "logits --help"}));
 
 TEST(Help, OfEveryCommandHasAnExample) {
-  for (const std::string command : {"generate", "chat", "info", "discover", "devices", "tokenize",
-                                    "render", "logits", "bench", "quantize"}) {
+  for (const std::string command : {"generate", "chat", "info", "discover", "estimate", "devices",
+                                    "tokenize", "render", "logits", "bench", "quantize"}) {
     const Outcome outcome = Inference({command, "--help"});
     EXPECT_EQ(outcome.exit_code, 0) << command;
     EXPECT_THAT(outcome.out, HasSubstr("inference " + command));
     EXPECT_THAT(outcome.out, HasSubstr("Example"));
     EXPECT_EQ(outcome.err, "");
+  }
+}
+
+TEST(Help, NamesEveryStyleOfTemplate) {
+  for (const std::string command : {"generate", "chat", "render"}) {
+    EXPECT_THAT(Inference({command, "--help"}).out,
+                testing::ContainsRegex("gemma\\|gemma-system\\|chatml\\|llama3\\|plain"))
+        << command;
   }
 }
 

@@ -278,7 +278,7 @@ TEST(OpenIn, NeverReadsOutsideThoughTheNameIsSwapped) {
   for (int i = 0; i < 20'000 || opened == 0 || refused == 0; ++i) {
     try {
       const File file = File::OpenIn(dir.path(), "a");
-      ASSERT_EQ(ReadString(file, 0, 2), "in");
+      EXPECT_EQ(ReadString(file, 0, 2), "in");
       ++opened;
     } catch (const Error& error) {
       EXPECT_EQ(error.status(), Status::kPath) << error.what();
@@ -291,6 +291,38 @@ TEST(OpenIn, NeverReadsOutsideThoughTheNameIsSwapped) {
   EXPECT_GT(opened, 0);
   EXPECT_GT(refused, 0);
   EXPECT_THAT(watch.Take(), testing::IsEmpty());
+}
+
+TEST(SubFolder, LinksMayLeadToAllOfTheOuterOne) {
+  const TempDir outside, dir;
+  outside.Write("secret", "s");
+  dir.Write("a", "aaa");
+  fs::create_directories(dir.Path("in/deep"));
+  dir.Write("in/b", "bb");
+  fs::create_symlink("../a", dir.Path("in/up"));
+  fs::create_symlink("../../a", dir.Path("in/deep/up"));
+  fs::create_symlink(outside.Path("secret"), dir.Path("in/out"));
+  fs::create_directory_symlink("in", dir.Path("link"));
+  fs::create_directory_symlink(outside.path(), dir.Path("away"));
+  const Folder folder(dir.path());
+  for (const char* name : {"in", "link"}) {
+    const Folder sub = folder.Sub(name);
+    EXPECT_EQ(sub.path, dir.Path(name));
+    EXPECT_EQ(ReadString(File::OpenIn(sub, "b"), 0, 2), "bb");
+    EXPECT_EQ(ReadString(File::OpenIn(sub, "up"), 0, 3), "aaa");
+    EXPECT_EQ(ReadString(File::OpenIn(sub.Sub("deep"), "up"), 0, 3), "aaa");
+    ExpectError(Status::kPath, {sub.path + "/out", "expected a file inside its folder"},
+                [&] { File::OpenIn(sub, "out"); });
+  }
+  ExpectError(Status::kPath, {dir.Path("in/up"), "expected a file inside its folder"},
+              [&] { File::OpenIn(dir.Path("in"), "up"); });
+  ExpectError(Status::kPath, {dir.Path("away"), "expected a folder inside its folder"},
+              [&] { folder.Sub("away"); });
+  ExpectError(Status::kNotFound, {dir.Path("gone")}, [&] { folder.Sub("gone"); });
+  ExpectError(Status::kPath, {"'in/deep' is not a plain file name"},
+              [&] { folder.Sub("in/deep"); });
+  const Folder any(dir.path(), /*allow=*/true);
+  EXPECT_EQ(ReadString(File::OpenIn(any.Sub("away"), "secret"), 0, 1), "s");
 }
 
 TEST(Park, ReadsTheSameFileOrNone) {

@@ -376,6 +376,23 @@ extern "C" {
         gb_s: *mut f64,
         err: *mut inf_error,
     ) -> inf_status;
+    pub fn inf_device_gemm_rate(
+        runtime: *mut inf_runtime,
+        device: u32,
+        gflop_s: *mut f64,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_profile_start(
+        runtime: *mut inf_runtime,
+        device: u32,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_profile_stop(
+        runtime: *mut inf_runtime,
+        device: u32,
+        json: *mut inf_buf,
+        err: *mut inf_error,
+    ) -> inf_status;
     pub fn inf_memory_info(
         runtime: *const inf_runtime,
         device: u32,

@@ -1,5 +1,5 @@
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use inference_sys as sys;
 
@@ -18,7 +18,7 @@ handle!(
 #[allow(missing_docs)]
 pub struct FoundModel {
     /// Absolute, for [`Runtime::load_model`].
-    pub path: String,
+    pub path: PathBuf,
     /// "gguf" or "safetensors".
     pub format: String,
     /// Empty where it could not be read.
@@ -65,7 +65,7 @@ impl ModelList {
         call(|err| unsafe { sys::inf_model_list_get(self.raw(), index, &mut m, err) })?;
         Ok(FoundModel {
             // SAFETY: borrowed from the list, which lives.
-            path: unsafe { raw::text(m.path) },
+            path: unsafe { raw::path(m.path) },
             format: unsafe { raw::text(m.format) },
             architecture: unsafe { raw::text(m.architecture) },
             quantization: unsafe { raw::text(m.quantization) },

@@ -3,7 +3,7 @@ use std::ops::ControlFlow;
 use std::os::raw::c_void;
 use std::os::unix::ffi::OsStrExt;
 use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::ptr;
 
 use inference_sys as sys;
@@ -78,7 +78,7 @@ pub struct ModelInfo {
     pub format: String,
     /// Type of most of the weights: "Q4_1", "BF16", ...
     pub quantization: String,
-    pub path: String,
+    pub path: PathBuf,
     pub parameters: u64,
     /// Resident on the device.
     pub weight_bytes: u64,
@@ -168,7 +168,7 @@ impl Model {
             architecture: unsafe { raw::text(d.architecture) },
             format: unsafe { raw::text(d.format) },
             quantization: unsafe { raw::text(d.quantization) },
-            path: unsafe { raw::text(d.path) },
+            path: unsafe { raw::path(d.path) },
             parameters: d.parameters,
             weight_bytes: d.weight_bytes,
             decode_bytes_per_token: d.decode_bytes_per_token,

@@ -1,7 +1,9 @@
 //! What every module needs at the border: handles, results in the library's memory, C strings.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, OsStr};
 use std::os::raw::c_char;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use inference_sys as sys;
 
@@ -62,6 +64,17 @@ pub(crate) unsafe fn text(s: *const c_char) -> String {
         return String::new();
     }
     CStr::from_ptr(s).to_string_lossy().into_owned()
+}
+
+/// Bytes as the file system has them: a path need not be UTF-8.
+///
+/// # Safety
+/// As `text`.
+pub(crate) unsafe fn path(s: *const c_char) -> PathBuf {
+    if s.is_null() {
+        return PathBuf::new();
+    }
+    PathBuf::from(OsStr::from_bytes(CStr::from_ptr(s).to_bytes()))
 }
 
 /// # Safety
