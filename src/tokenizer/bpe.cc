@@ -88,8 +88,12 @@ void Bpe::Encode(std::string_view word, ModelScratch& scratch, std::vector<int32
   if (word.size() <= WordCache::kMaxWordBytes) return EncodePart(word, scratch, out);
   size_t begin = 0;
   int32_t previous = -1;
+  size_t next_check = 0;
   for (size_t at = 0; at < word.size();) {
-    scratch.Tick();
+    if (at >= next_check) {
+      ThrowIfCancelled(scratch.cancel, kEncoding);
+      next_check = at + kBytesBetweenChecks;
+    }
     const Utf8Char c = DecodeUtf8(word, at);
     const int32_t id = FindCharacter(word.substr(at, c.length), c.code_point);
     if (MayCut(previous, id)) {
@@ -134,7 +138,7 @@ void Bpe::Split(std::string_view word, ModelScratch& scratch) const {
   bool unk_waits = false;
   std::string decorated;
   for (size_t at = 0; at < word.size();) {
-    scratch.Tick();
+    if (symbols.size() % kBytesBetweenChecks == 0) ThrowIfCancelled(scratch.cancel, kEncoding);
     const Utf8Char c = DecodeUtf8(word, at);
     std::string_view text = word.substr(at, c.length);
     const bool first = at == 0;

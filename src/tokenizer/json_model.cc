@@ -61,6 +61,8 @@ class ModelParser {
     options.fuse_unk = model_.FindBool("fuse_unk").value_or(false);
     options.prefix = model_.FindString("continuing_subword_prefix").value_or("");
     options.suffix = model_.FindString("end_of_word_suffix").value_or("");
+    CheckLength(model_, "continuing_subword_prefix", options.prefix);
+    CheckLength(model_, "end_of_word_suffix", options.suffix);
     if (model_.Has("unk_token")) options.unk_id = FindUnknown("");
     auto bpe = std::make_unique<Bpe>(tokens_, options);
     const std::string_view texts = scan_.merge_texts;
@@ -87,6 +89,7 @@ class ModelParser {
     CheckVocabulary(false);
     WordPieceOptions options;
     options.prefix = model_.FindString("continuing_subword_prefix").value_or("##");
+    CheckLength(model_, "continuing_subword_prefix", options.prefix);
     options.max_characters =
         static_cast<size_t>(model_.FindInt("max_input_chars_per_word", 0, INT32_MAX).value_or(100));
     options.unk_id = FindUnknown("[UNK]");

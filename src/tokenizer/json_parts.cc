@@ -17,9 +17,15 @@ std::string GetCharacter(const JsonFields& step, const char* key) {
   return text;
 }
 
+void CheckLength(const JsonFields& step, const char* key, std::string_view text) {
+  Require(text.size() <= kMaxTextBytes, Status::kLimit, "{}: {}: has {} bytes, expected at most {}",
+          step.name(), key, text.size(), kMaxTextBytes);
+}
+
 std::string GetText(const JsonFields& step, const char* key, std::string_view by_default) {
   std::string text = step.FindString(key).value_or(std::string(by_default));
   Require(!text.empty(), Status::kFormat, "{}: {}: is empty, expected text", step.name(), key);
+  CheckLength(step, key, text);
   return text;
 }
 
@@ -44,6 +50,7 @@ PatternField ParsePattern(const JsonFields& step) {
   }
   std::string text = field->GetString("String");
   Require(!text.empty(), Status::kFormat, "{}: String: is empty, expected text", field->name());
+  CheckLength(*field, "String", text);
   return {false, std::move(text)};
 }
 

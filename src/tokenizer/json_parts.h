@@ -40,7 +40,11 @@ std::unique_ptr<const WordModel> ParseModel(const JsonFields& model, const Token
 [[noreturn]] void FailPart(const JsonFields& step, std::string_view type);
 
 std::string GetCharacter(const JsonFields& step, const char* key);  // a field that is one character
-// A field that is text and not empty.
+constexpr size_t kMaxTextBytes = 1024;  // of a text that is searched for at every place
+
+// LIMIT past kMaxTextBytes.
+void CheckLength(const JsonFields& step, const char* key, std::string_view text);
+// A field that is text and not empty, at most kMaxTextBytes.
 std::string GetText(const JsonFields& step, const char* key, std::string_view by_default);
 
 // Metaspace's prepend_scheme; older files have add_prefix_space instead.
@@ -57,17 +61,26 @@ PatternField ParsePattern(const JsonFields& step);
 Replacement ParseReplacement(const JsonFields& step);
 
 // Calls `visit` for the step or, in order, for those of a Sequence (its list is the field `list`).
+// LIMIT past kMaxSteps.
+constexpr size_t kMaxSteps = 256;
 template <typename Visit>
 void ForEachStep(const Json& json, const std::string& name, const char* list, Visit visit) {
-  if (json.is_null()) return;
-  const JsonFields step(json, name);
-  const std::string type = step.GetString("type");
-  if (type != "Sequence") return visit(step, type);
-  const Json* parts = step.FindArray(list);
-  Require(parts != nullptr, Status::kFormat, "{}: {}: is missing, expected an array", name, list);
-  for (size_t i = 0; i < parts->size(); ++i) {
-    ForEachStep((*parts)[i], name + "[" + std::to_string(i) + "]", list, visit);
-  }
+  size_t count = 0;
+  const auto run = [&](const auto& self, const Json& part, const std::string& part_name) -> void {
+    const JsonFields step(part, part_name);
+    const std::string type = step.GetString("type");
+    if (type != "Sequence") {
+      Require(++count <= kMaxSteps, Status::kLimit, "{}: more than {} steps", name, kMaxSteps);
+      return visit(step, type);
+    }
+    const Json* parts = step.FindArray(list);
+    Require(parts != nullptr, Status::kFormat, "{}: {}: is missing, expected an array", part_name,
+            list);
+    for (size_t i = 0; i < parts->size(); ++i) {
+      self(self, (*parts)[i], fmt::format("{}[{}]", part_name, i));
+    }
+  };
+  if (!json.is_null()) run(run, json, name);
 }
 
 }  // namespace inference

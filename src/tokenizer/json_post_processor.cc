@@ -5,6 +5,8 @@ namespace inference {
 
 namespace {
 
+constexpr size_t kMaxFrameIds = 4096;
+
 // "single" of a TemplateProcessing: special tokens around the text, which is {"Sequence": "A"}.
 class TemplateParser {
  public:
@@ -45,7 +47,8 @@ class TemplateParser {
     }
     Require(entry != nullptr, Status::kFormat, "{}: special_tokens: {} is missing", step_.name(),
             Quote(token));
-    const JsonFields fields(*entry, fmt::format("{}: special_tokens: {}", step_.name(), token));
+    const JsonFields fields(*entry,
+                            fmt::format("{}: special_tokens: {}", step_.name(), Quote(token)));
     const Json* ids = fields.FindArray("ids");
     Require(ids != nullptr, Status::kFormat, "{}: ids: is missing, expected an array",
             fields.name());
@@ -54,6 +57,9 @@ class TemplateParser {
                   vocabulary_.Has(static_cast<int64_t>(id.get<uint64_t>())),
               Status::kFormat, "{}: ids: has {}, expected integers 0..{}", fields.name(),
               Quote(id.dump()), vocabulary_.size() - 1);
+      Require(out.size() < kMaxFrameIds, Status::kLimit,
+              "{}: single: puts more than {} ids on one side of a text", step_.name(),
+              kMaxFrameIds);
       out.push_back(static_cast<int32_t>(id.get<uint64_t>()));
     }
   }

@@ -29,8 +29,7 @@ class Regex {  // immutable, thread-safe
   void FindAll(std::string_view text, TextWork& work, std::vector<TextRange>& out) const;
 
  private:
-  int Match(std::string_view text, size_t at, size_t starts, uint64_t steps,
-            TextWork::Matching& matching) const;
+  int Match(std::string_view text, size_t at, TextWork::Matching& matching) const;
   int MatchSlowly(std::string_view text, size_t at, TextWork& work) const;
 
   std::string name_;

@@ -87,15 +87,4 @@ size_t IncompleteUtf8Tail(std::string_view text) {
   return 0;
 }
 
-std::string ReplaceInvalidUtf8(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (size_t at = 0; at < text.size();) {
-    const Utf8Char c = DecodeUtf8(text, at);
-    AppendUtf8(out, c.code_point);
-    at += c.length;
-  }
-  return out;
-}
-
 }  // namespace inference

@@ -24,7 +24,4 @@ bool IsValidUtf8(std::string_view text);
 // Bytes at the end of `text` that begin a code point but do not finish it (0 to 3).
 size_t IncompleteUtf8Tail(std::string_view text);
 
-// `text` with each byte that is not part of valid UTF-8 replaced by U+FFFD.
-std::string ReplaceInvalidUtf8(std::string_view text);
-
 }  // namespace inference

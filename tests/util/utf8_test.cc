@@ -111,12 +111,5 @@ TEST(Utf8, IncompleteTailOfWhatCannotBecomeValid) {
   EXPECT_EQ(IncompleteUtf8Tail("\xF4\x90\x80"), 0u) << "past U+10FFFF";
 }
 
-TEST(Utf8, ReplaceInvalid) {
-  EXPECT_EQ(ReplaceInvalidUtf8("plain \xE2\x82\xAC"), "plain \xE2\x82\xAC");
-  EXPECT_EQ(ReplaceInvalidUtf8("a\xFFz"), "a\xEF\xBF\xBDz");
-  EXPECT_EQ(ReplaceInvalidUtf8("\xE2\x82"), "\xEF\xBF\xBD\xEF\xBF\xBD");
-  EXPECT_EQ(ReplaceInvalidUtf8(""), "");
-}
-
 }  // namespace
 }  // namespace inference

@@ -181,6 +181,24 @@ configs["end_of_word_suffix"] = dict(
 for cleanup in [True, False]:
     configs[f"CTC {cleanup}"] = dict(decoder={"type": "CTC", "pad_token": "l", "word_delimiter_token": "h", "cleanup": cleanup})
 configs["Split nested class"] = dict(pre_tokenizer=split({"Regex": " ?[^(\\s|[.,!?…。，、।۔،])]+"}, "Isolated"))
+# Metaspace's "first" is the piece at the start of the text; what drops the front of the text drops it.
+FIRST = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": True}
+for name, step in {"Strip": {"type": "Strip", "strip_left": True, "strip_right": False}, "StripAccents": {"type": "StripAccents"}, "Nmt": {"type": "Nmt"},
+                   "Replace": {"type": "Replace", "pattern": {"Regex": "^[ h]+"}, "content": ""}, "BertNormalizer": BERT}.items():
+    configs["Metaspace first after " + name] = dict(normalizer=step, pre_tokenizer=FIRST)
+configs["Metaspace first after WhitespaceSplit"] = dict(pre_tokenizer=seq("pretokenizers", {"type": "WhitespaceSplit"}, FIRST))
+configs["Metaspace first after ByteLevel"] = dict(pre_tokenizer=seq("pretokenizers", {**BL, "add_prefix_space": True}, FIRST))
+# Added tokens that the model does not have: it never makes them.
+ALONE = [added("ß", V, single_word=True), added("½", V + 1), added("Ⓐ", V + 2, single_word=True)]
+configs["BPE only added"] = dict(added_tokens=BASE["added_tokens"] + ALONE)
+configs["BPE only added, whole words"] = dict(added_tokens=BASE["added_tokens"] + ALONE, model=dict(ignore_merges=True),
+                                              pre_tokenizer={"type": "FixedLength", "length": 1})
+configs["BPE only added, lowercase"] = dict(added_tokens=BASE["added_tokens"] + [added("ａ", V), added("ⓐ", V + 1)], normalizer={"type": "Lowercase"})
+configs["BPE only added bytes"] = dict(model=dict(byte_fallback=True), added_tokens=BASE["added_tokens"] + [added(f"<0x{b:02X}>", V + b) for b in range(256)])
+for model in [PIECE, LEVEL]:
+    configs[model["type"] + " only added"] = dict(
+        model=model, added_tokens=PIECE_ADDED + [added("ß", len(PIECE_VOCAB), single_word=True), added("ａ", len(PIECE_VOCAB) + 1)],
+        normalizer={"type": "Lowercase"}, pre_tokenizer={"type": "FixedLength", "length": 1})
 
 out = dict(base=BASE, configs=[])
 for name, change in configs.items():
