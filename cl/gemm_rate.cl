@@ -7,7 +7,7 @@
 // Launch: any {items, local}; every work-item keeps TILE x 2 vectors of sums in registers.
 // Operations: items * rounds * K * TILE * 2 * VECTOR_WIDTH * 2.
 #ifndef TILE
-#define TILE 14
+#define TILE 12
 #endif
 #ifndef VECTOR_WIDTH
 #define VECTOR_WIDTH 16  // 4 or 16
