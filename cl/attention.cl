@@ -84,124 +84,153 @@ KERNEL void rope_append(__global float* q, __global uchar* keys, __global uchar*
   }
 }
 
-// Scores of N queries against G groups of sixteen positions: s[n * G + g]. Only `rows` queries are
-// there; the last one stands in for the rest.
-INLINE void scores(float16* s, GLOBAL float* q, const long ld_q, const int rows,
-                   GLOBAL KV* keys, const int N, const int G) {
+// sum[n][g] = fma(a[n * stride], v[g], sum[n][g]) for N queries and G vectors. Sums that begin are 0: loops
+// that only clear or copy become calls that keep vectors out of registers.
+INLINE void outer_product(float16* sum, const float* a, const int stride, GLOBAL KV* v,
+                          const long ld_v, const int begins, const int N, const int G) {
+  float16 of_v[GROUPS];
 #pragma unroll
-  for (int i = 0; i < N * G; ++i) s[i] = 0.0f;
-  for (int e = 0; e < E16; ++e) {
+  for (int g = 0; g < G; ++g) of_v[g] = load_kv16(v + g * ld_v);
+#pragma unroll
+  for (int n = 0; n < N; ++n) {
 #pragma unroll
     for (int g = 0; g < G; ++g) {
-      const float16 k = load_kv16(keys + ((long)g * E16 + e) * 16);
-#pragma unroll
-      for (int n = 0; n < N; ++n) {
-        s[n * G + g] = fma((float16)(q[min(n, rows - 1) * ld_q + e]), k, s[n * G + g]);
-      }
+      sum[n * G + g] =
+          fma((float16)(a[n * stride]), of_v[g], begins ? (float16)(0.0f) : sum[n * G + g]);
     }
   }
 }
 
-// acc[n * G + g] = sum over positions [lo, hi] of p[n][position] * values[position, 16 g ...]
-INLINE void weighted_values(float16* acc, const float* p, GLOBAL KV* values, const int lo,
-                            const int hi, const int N, const int G) {
+INLINE void fetch_vectors(GLOBAL KV* p, const long ld, const int G) {
 #pragma unroll
-  for (int i = 0; i < N * G; ++i) acc[i] = 0.0f;
-  for (int j = lo; j <= hi; ++j) {
+  for (int g = 0; g < G; ++g) PREFETCH(p + g * ld);
+}
+
+// Scaled scores of N queries against G groups of sixteen positions: s[n * GROUPS + g]. q [E16, N]. next:
+// the block that is read next; one query takes so little time for each that it has to be fetched ahead.
+INLINE void scores(float16* s, const float* q, GLOBAL KV* keys, GLOBAL KV* next, const float scale,
+                   const int N, const int G) {
+  float16 sum[2 * N_MAX];
+  outer_product(sum, q, 1, keys, E16 * 16, 1, N, G);
+  for (int e = 1; e < E16; ++e) {
+    if (N == 1) fetch_vectors(next + (long)e * G * 16, 16, G);
+    outer_product(sum, q + e * N, 1, keys + e * 16, E16 * 16, 0, N, G);
+  }
+#pragma unroll
+  for (int n = 0; n < N; ++n) {
+#pragma unroll
+    for (int g = 0; g < G; ++g) s[n * GROUPS + g] = sum[n * G + g] * scale;
+  }
+}
+
+// out[n][g] = from_block[n] * sum over positions [lo, hi] of p[n][position] * values[position, 16 g ...]
+//             + from_old[n] * out[n][g], for G vectors of the head from `values` on. next: as above.
+INLINE void weighted_values(float16* out, const float* p, GLOBAL KV* values, GLOBAL KV* next,
+                            const int lo, const int hi, const float* from_old,
+                            const float* from_block, const int N, const int G) {
+  float16 sum[2 * N_MAX];
+  outer_product(sum, p + lo, BLOCK, values + (long)lo * E16, 16, 1, N, G);
+  for (int j = lo + 1; j <= hi; ++j) {
+    if (N == 1) fetch_vectors(next + j * 16, BLOCK * 16, G);
+    outer_product(sum, p + j, BLOCK, values + (long)j * E16, 16, 0, N, G);
+  }
+#pragma unroll
+  for (int n = 0; n < N; ++n) {
 #pragma unroll
     for (int g = 0; g < G; ++g) {
-      const float16 v = load_kv16(values + (long)j * E16 + g * 16);
-#pragma unroll
-      for (int n = 0; n < N; ++n) {
-        acc[n * G + g] = fma((float16)(p[n * BLOCK + j]), v, acc[n * G + g]);
-      }
+      float16* o = out + n * (E16 / 16) + g;
+      *o = fma(sum[n * G + g], (float16)(from_block[n]), *o * from_old[n]);
     }
   }
 }
 
-// Queries t0 ... t0 + n - 1 of one head, n <= N. N = 1 works on four vectors at once instead.
+// The weights of a block's positions, for query n: s becomes exp(s - largest); the others are 0.
+INLINE void block_softmax(float16* s, float* largest, float* total, const int start,
+                          const int first, const int last, const int is_whole) {
+  const int16 lanes = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  float16 top = -INFINITY;
+#pragma unroll
+  for (int g = 0; g < GROUPS; ++g) {
+    float16 v = s[g];
+#ifdef SOFT_CAP
+    v = SOFT_CAP * tanh16(v / SOFT_CAP);
+#endif
+    if (!is_whole) {
+      const int16 at = start + g * 16 + lanes;
+      v = select((float16)(-INFINITY), v, at <= last && at >= first);
+    }
+    s[g] = v;
+    top = fmax(top, v);
+  }
+  *largest = max16(top);
+  float16 sum = 0.0f;
+#pragma unroll
+  for (int g = 0; g < GROUPS; ++g) {
+    // A block without a visible position: all its weights are 0.
+    s[g] = *largest == -INFINITY ? (float16)(0.0f) : exp16(s[g] - *largest);
+    sum += s[g];
+  }
+  *total = sum16(sum);
+}
+
+// Queries of one head at positions first_position ... + n - 1, n <= N <= 16. N = 1 works on four vectors
+// at once, others on two.
 INLINE void attend_tile(__global float* o, const long ld_o, GLOBAL float* q, const long ld_q,
                         GLOBAL KV* keys, GLOBAL KV* values, const int first_position,
                         const int n, const int capacity, const int window, const float scale,
                         const int N) {
-  float16 out[N_MAX * (E16 / 16)];
-  float m[N_MAX], l[N_MAX], p[N_MAX * BLOCK];
+  float16 out[N_MAX * (E16 / 16)], s[N_MAX * GROUPS];
+  float turned[E16 * N_MAX], block_m[16], block_l[16], from_old[16], from_block[16];
+  float16 m = -INFINITY, l = 0.0f;  // of each query: the largest score so far, the sum of weights
   for (int i = 0; i < N * (E16 / 16); ++i) out[i] = 0.0f;
-  for (int i = 0; i < N; ++i) {
-    m[i] = -INFINITY;
-    l[i] = 0.0f;
+  for (int i = 0; i < 16; ++i) block_m[i] = block_l[i] = 0.0f;
+  for (int i = 0; i < N; ++i) {  // the last query stands in for those that are not there
+    for (int e = 0; e < E16; ++e) turned[e * N + i] = q[min(i, n - 1) * ld_q + e];
   }
   const int last_position = first_position + n - 1;
   const int oldest = window > 0 ? max(0, first_position - window + 1) : 0;
-  const int lanes[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
   for (int start = oldest / BLOCK * BLOCK; start <= last_position; start += BLOCK) {
     const int slot = start % capacity;
-    float16 s[N_MAX * GROUPS];
     if (N == 1) {
-      scores(s, q, ld_q, 1, keys + (long)slot * E16, 1, GROUPS);
+      scores(s, turned, keys + (long)slot * E16, values + (long)slot * E16, scale, 1, GROUPS);
     } else {
-      for (int g = 0; g < GROUPS; ++g) {
-        float16 one[N_MAX];
-        scores(one, q, ld_q, n, keys + (long)(slot + g * 16) * E16, N, 1);
-        for (int i = 0; i < N; ++i) s[i * GROUPS + g] = one[i];
-      }
+      scores(s, turned, keys + (long)slot * E16, 0, scale, N, 2);
+      scores(s + 2, turned, keys + (long)(slot + 32) * E16, 0, scale, N, 2);
     }
-    float block_m[N_MAX], block_l[N_MAX];
+    const int is_whole = start + BLOCK - 1 <= first_position &&
+                         (window <= 0 || start > last_position - window);
     for (int i = 0; i < N; ++i) {
       const int position = first_position + i;
-      const int first = window > 0 ? position - window + 1 : 0;
-      float16 top = -INFINITY;
-      for (int g = 0; g < GROUPS; ++g) {
-        const int16 at = start + g * 16 + vload16(0, lanes);
-        float16 v = s[i * GROUPS + g] * scale;
-#ifdef SOFT_CAP
-        v = SOFT_CAP * tanh16(v / SOFT_CAP);
-#endif
-        s[i * GROUPS + g] = select((float16)(-INFINITY), v, at <= position && at >= first);
-        top = fmax(top, s[i * GROUPS + g]);
-      }
-      block_m[i] = max16(top);
-      float16 sum = 0.0f;
-      for (int g = 0; g < GROUPS; ++g) {
-        // A block without a visible position: all its weights are 0.
-        const float16 w = block_m[i] == -INFINITY ? (float16)(0.0f)
-                                                  : exp16(s[i * GROUPS + g] - block_m[i]);
-        sum += w;
-        vstore16(w, 0, p + i * BLOCK + g * 16);
-      }
-      block_l[i] = sum16(sum);
+      block_softmax(s + i * GROUPS, &block_m[i], &block_l[i], start,
+                    window > 0 ? position - window + 1 : 0, position, is_whole);
     }
+    const float16 new_m = vload16(0, block_m), top = fmax(m, new_m);
+    const int16 is_empty = new_m == -INFINITY;
+    const float16 old_factor = select(exp16(m - top), (float16)(1.0f), is_empty);
+    const float16 new_factor = select(exp16(new_m - top), (float16)(0.0f), is_empty);
+    l = fma(vload16(0, block_l), new_factor, l * old_factor);
+    m = top;
+    vstore16(old_factor, 0, from_old);
+    vstore16(new_factor, 0, from_block);
+
     const int lo = max(oldest - start, 0), hi = min(last_position - start, BLOCK - 1);
-    float from_old[N_MAX], from_block[N_MAX];
-    for (int i = 0; i < N; ++i) {
-      const float top = fmax(m[i], block_m[i]);
-      from_old[i] = block_m[i] == -INFINITY ? 1.0f : exp1(m[i] - top);
-      from_block[i] = block_m[i] == -INFINITY ? 0.0f : exp1(block_m[i] - top);
-      l[i] = fma(block_l[i], from_block[i], l[i] * from_old[i]);
-      m[i] = top;
-    }
+    const int vectors = N == 1 ? 4 : 2;
+    GLOBAL KV* next = keys + (long)(slot + BLOCK) * E16;
     int e = 0;
-    if (N == 1) {
-      for (; e + 4 <= E16 / 16; e += 4) {
-        float16 acc[4];
-        weighted_values(acc, p, values + (long)slot * E16 + e * 16, lo, hi, 1, 4);
-        for (int g = 0; g < 4; ++g) {
-          out[e + g] = fma(acc[g], (float16)(from_block[0]), out[e + g] * from_old[0]);
-        }
-      }
+    for (; e + vectors <= E16 / 16; e += vectors) {
+      weighted_values(out + e, (const float*)s, values + (long)slot * E16 + e * 16,
+                      next + (long)e * BLOCK * 16, lo, hi, from_old, from_block, N, vectors);
     }
     for (; e < E16 / 16; ++e) {
-      float16 acc[N_MAX];
-      weighted_values(acc, p, values + (long)slot * E16 + e * 16, lo, hi, N, 1);
-      for (int i = 0; i < N; ++i) {
-        const int at = i * (E16 / 16) + e;
-        out[at] = fma(acc[i], (float16)(from_block[i]), out[at] * from_old[i]);
-      }
+      weighted_values(out + e, (const float*)s, values + (long)slot * E16 + e * 16,
+                      next + (long)e * BLOCK * 16, lo, hi, from_old, from_block, N, 1);
     }
   }
+  float of_l[16];
+  vstore16(l, 0, of_l);
   for (int i = 0; i < n; ++i) {
     for (int e = 0; e < HEAD_DIM; e += 16) {
-      store_partial16(out[i * (E16 / 16) + e / 16] / l[i], o + i * ld_o + e, HEAD_DIM - e);
+      store_partial16(out[i * (E16 / 16) + e / 16] / of_l[i], o + i * ld_o + e, HEAD_DIM - e);
     }
   }
 }

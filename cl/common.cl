@@ -21,6 +21,13 @@
 #define SHARE_FIRST(n, part, parts) ((int)((long)(n) * (part) / (parts)))
 #define SHARE_LAST(n, part, parts) ((int)((long)(n) * ((part) + 1) / (parts)))
 
+// Tells the cache what will be read, be it there or not.
+#if defined(__x86_64__) && defined(__clang__)
+  #define PREFETCH(p) __builtin_prefetch((const void*)(ulong)(p))
+#else
+  #define PREFETCH(p)
+#endif
+
 // One store; what vstore16 becomes in some compilers is four, of parts.
 INLINE void store16(const float16 v, __global float* p) {
 #ifdef __clang__
