@@ -107,13 +107,13 @@ INLINE void fetch_vectors(GLOBAL KV* p, const long ld, const int G) {
 }
 
 // Scaled scores of N queries against G groups of sixteen positions: s[n * GROUPS + g]. q [E16, N]. next:
-// the block that is read next; one query takes so little time for each that it has to be fetched ahead.
+// the block that is read next, or null; few queries take so little time for each that it is fetched ahead.
 INLINE void scores(float16* s, const float* q, GLOBAL KV* keys, GLOBAL KV* next, const float scale,
                    const int N, const int G) {
   float16 sum[2 * N_MAX];
   outer_product(sum, q, 1, keys, E16 * 16, 1, N, G);
   for (int e = 1; e < E16; ++e) {
-    if (N == 1) fetch_vectors(next + (long)e * G * 16, 16, G);
+    if (next) fetch_vectors(next + (long)e * G * 16, 16, G);
     outer_product(sum, q + e * N, 1, keys + e * 16, E16 * 16, 0, N, G);
   }
 #pragma unroll
@@ -123,17 +123,22 @@ INLINE void scores(float16* s, const float* q, GLOBAL KV* keys, GLOBAL KV* next,
   }
 }
 
-// out[n][g] = from_block[n] * sum over positions [lo, hi] of p[n][position] * values[position, 16 g ...]
-//             + from_old[n] * out[n][g], for G vectors of the head from `values` on. next: as above.
-INLINE void weighted_values(float16* out, const float* p, GLOBAL KV* values, GLOBAL KV* next,
-                            const int lo, const int hi, const float* from_old,
-                            const float* from_block, const int N, const int G) {
-  float16 sum[2 * N_MAX];
+// sum[n][g] = sum over positions [lo, hi] of p[n][position] * values[position, 16 g ...], for G vectors of
+// the head from `values` on. next: as above.
+INLINE void weighted_values(float16* sum, const float* p, GLOBAL KV* values, GLOBAL KV* next,
+                            const int lo, const int hi, const int N, const int G) {
   outer_product(sum, p + lo, BLOCK, values + (long)lo * E16, 16, 1, N, G);
   for (int j = lo + 1; j <= hi; ++j) {
-    if (N == 1) fetch_vectors(next + j * 16, BLOCK * 16, G);
+    if (next) fetch_vectors(next + j * 16, BLOCK * 16, G);
     outer_product(sum, p + j, BLOCK, values + (long)j * E16, 16, 0, N, G);
   }
+}
+
+// The same, into a block's results: out = from_block * sum + from_old * out.
+INLINE void merge_values(float16* out, const float* p, GLOBAL KV* values, const int lo, const int hi,
+                         const float* from_old, const float* from_block, const int N, const int G) {
+  float16 sum[2 * N_MAX];
+  weighted_values(sum, p, values, 0, lo, hi, N, G);
 #pragma unroll
   for (int n = 0; n < N; ++n) {
 #pragma unroll
@@ -173,8 +178,14 @@ INLINE void block_softmax(float16* s, float* largest, float* total, const int st
   *total = sum16(sum);
 }
 
-// Queries of one head at positions first_position ... + n - 1, n <= N <= 16. N = 1 works on four vectors
-// at once, others on two.
+// turned[e][i] = q[i][e]; the last of n queries stands in for those that are not there.
+INLINE void turn_queries(float* turned, GLOBAL float* q, const long ld_q, const int n, const int N) {
+  for (int i = 0; i < N; ++i) {
+    for (int e = 0; e < E16; ++e) turned[e * N + i] = q[min(i, n - 1) * ld_q + e];
+  }
+}
+
+// Queries of one head at positions first_position ... + n - 1, n <= N <= 16.
 INLINE void attend_tile(__global float* o, const long ld_o, GLOBAL float* q, const long ld_q,
                         GLOBAL KV* keys, GLOBAL KV* values, const int first_position,
                         const int n, const int capacity, const int window, const float scale,
@@ -184,19 +195,14 @@ INLINE void attend_tile(__global float* o, const long ld_o, GLOBAL float* q, con
   float16 m = -INFINITY, l = 0.0f;  // of each query: the largest score so far, the sum of weights
   for (int i = 0; i < N * (E16 / 16); ++i) out[i] = 0.0f;
   for (int i = 0; i < 16; ++i) block_m[i] = block_l[i] = 0.0f;
-  for (int i = 0; i < N; ++i) {  // the last query stands in for those that are not there
-    for (int e = 0; e < E16; ++e) turned[e * N + i] = q[min(i, n - 1) * ld_q + e];
-  }
+  turn_queries(turned, q, ld_q, n, N);
   const int last_position = first_position + n - 1;
   const int oldest = window > 0 ? max(0, first_position - window + 1) : 0;
   for (int start = oldest / BLOCK * BLOCK; start <= last_position; start += BLOCK) {
-    const int slot = start % capacity;
-    if (N == 1) {
-      scores(s, turned, keys + (long)slot * E16, values + (long)slot * E16, scale, 1, GROUPS);
-    } else {
-      scores(s, turned, keys + (long)slot * E16, 0, scale, N, 2);
-      scores(s + 2, turned, keys + (long)(slot + 32) * E16, 0, scale, N, 2);
-    }
+    GLOBAL KV* k = keys + (long)(start % capacity) * E16;
+    GLOBAL KV* v = values + (long)(start % capacity) * E16;
+    scores(s, turned, k, 0, scale, N, 2);
+    scores(s + 2, turned, k + 32 * E16, 0, scale, N, 2);
     const int is_whole = start + BLOCK - 1 <= first_position &&
                          (window <= 0 || start > last_position - window);
     for (int i = 0; i < N; ++i) {
@@ -214,16 +220,12 @@ INLINE void attend_tile(__global float* o, const long ld_o, GLOBAL float* q, con
     vstore16(new_factor, 0, from_block);
 
     const int lo = max(oldest - start, 0), hi = min(last_position - start, BLOCK - 1);
-    const int vectors = N == 1 ? 4 : 2;
-    GLOBAL KV* next = keys + (long)(slot + BLOCK) * E16;
     int e = 0;
-    for (; e + vectors <= E16 / 16; e += vectors) {
-      weighted_values(out + e, (const float*)s, values + (long)slot * E16 + e * 16,
-                      next + (long)e * BLOCK * 16, lo, hi, from_old, from_block, N, vectors);
+    for (; e + 2 <= E16 / 16; e += 2) {
+      merge_values(out + e, (const float*)s, v + e * 16, lo, hi, from_old, from_block, N, 2);
     }
-    for (; e < E16 / 16; ++e) {
-      weighted_values(out + e, (const float*)s, values + (long)slot * E16 + e * 16,
-                      next + (long)e * BLOCK * 16, lo, hi, from_old, from_block, N, 1);
+    if (e < E16 / 16) {
+      merge_values(out + e, (const float*)s, v + e * 16, lo, hi, from_old, from_block, N, 1);
     }
   }
   float of_l[16];
@@ -235,26 +237,18 @@ INLINE void attend_tile(__global float* o, const long ld_o, GLOBAL float* q, con
   }
 }
 
-// Unit: a head and a tile of tokens (of 8, or of 1 where T = 1). Heads share keys in groups of H / K.
+// Unit: a head and a tile of N_MAX tokens. Heads share keys in groups of H / K.
 //   o [T, H * E] out    q [T, H * E16]
 KERNEL void attend(__global float* o, GLOBAL float* q, GLOBAL uchar* keys, GLOBAL uchar* values,
                    GLOBAL int* step, const int T, const int H, const int K, const int capacity,
                    const int window, const float scale) {
-  const int tile = T == 1 ? 1 : N_MAX;
-  const int tiles = (T + tile - 1) / tile;
+  const int tiles = (T + N_MAX - 1) / N_MAX;
   for (int unit = PART; unit < tiles * H; unit += PARTS) {
-    const int h = unit % H, t = unit / H * tile;
+    const int h = unit % H, t = unit / H * N_MAX;
     const int kv = h / (H / K);
-    __global float* out = o + ((long)t * H + h) * HEAD_DIM;
-    GLOBAL float* query = q + ((long)t * H + h) * E16;
-    GLOBAL KV* k = (GLOBAL KV*)keys + (long)kv * capacity * E16;
-    GLOBAL KV* v = (GLOBAL KV*)values + (long)kv * capacity * E16;
-    const int position = step[0] + t;
-    if (T == 1) {
-      attend_tile(out, 0, query, 0, k, v, position, 1, capacity, window, scale, 1);
-    } else {
-      attend_tile(out, (long)H * HEAD_DIM, query, (long)H * E16, k, v, position, min(tile, T - t),
-                  capacity, window, scale, N_MAX);
-    }
+    attend_tile(o + ((long)t * H + h) * HEAD_DIM, (long)H * HEAD_DIM, q + ((long)t * H + h) * E16,
+                (long)H * E16, (GLOBAL KV*)keys + (long)kv * capacity * E16,
+                (GLOBAL KV*)values + (long)kv * capacity * E16, step[0] + t, min(N_MAX, T - t),
+                capacity, window, scale, N_MAX);
   }
 }

@@ -66,6 +66,41 @@ Work AttendWork(const HeadShape& shape, int64_t T, int64_t window, DType type, i
           .flops = static_cast<uint64_t>(4 * seen * shape.heads * shape.head_dim)};
 }
 
+// Of one token at `position`: the results of each block.
+Work MergeWork(const HeadShape& shape, int64_t window, int64_t position) {
+  const int64_t oldest = window > 0 ? std::max<int64_t>(0, position - window + 1) : 0;
+  const int64_t results =
+      (position / kCacheBlock - oldest / kCacheBlock + 1) * shape.heads * PaddedHead(shape);
+  return {.what = fmt::format("{} heads of {}", shape.heads, shape.head_dim),
+          .read_bytes = FloatBytes(results),
+          .written_bytes = FloatBytes(shape.heads * shape.head_dim),
+          .flops = static_cast<uint64_t>(3 * results)};
+}
+
+// One token on a CPU device: blocks of positions by themselves, then the blocks of each head.
+void AttendByBlocks(Recording& recording, const Tensor& queries, const HeadShape& shape,
+                    const AttendOptions& options, const StepBuffer& step, const CacheView& cache,
+                    const std::string& defines, const LaunchWork& work, const Tensor& o) {
+  const int64_t most_blocks =
+      cache.capacity / kCacheBlock + 2;  // a window begins and ends anywhere
+  const int64_t padded = PaddedHead(shape), gqa = shape.heads / shape.kv_heads;
+  const Tensor results = recording.Temp({shape.heads, most_blocks, padded + 16});
+  const std::string all = fmt::format("{} -D GQA={}", defines, gqa);
+  const std::vector<std::string> files = {"attention", "attention_decode"};
+  recording.Launch("attend_blocks", files, all, shape.kv_heads * most_blocks, work, results.buffer,
+                   queries.buffer, cache.keys, cache.values, step.buffer(),
+                   static_cast<int32_t>(shape.kv_heads), static_cast<int32_t>(cache.capacity),
+                   static_cast<int32_t>(cache.window), static_cast<int32_t>(most_blocks),
+                   options.scale, 1.0f);
+  recording.Launch(
+      "attend_merge", files, all, shape.heads,
+      [shape, window = cache.window](int64_t position) {
+        return MergeWork(shape, window, position);
+      },
+      o.buffer, results.buffer, step.buffer(), static_cast<int32_t>(shape.heads),
+      static_cast<int32_t>(cache.window), static_cast<int32_t>(most_blocks));
+}
+
 }  // namespace
 
 uint64_t CacheBytes(int64_t capacity, int64_t kv_heads, int64_t head_dim, DType type) {
@@ -115,10 +150,14 @@ Tensor Attend(Recording& recording, const Tensor& queries, const HeadShape& shap
   Tensor o = recording.Temp({T, shape.heads * shape.head_dim});
   std::string defines = Defines(shape, cache.type);
   if (options.soft_cap > 0.0f) defines += fmt::format(" -D SOFT_CAP={:.9e}f", options.soft_cap);
-  const int64_t tiles = T == 1 ? 1 : (T + kQueryTile - 1) / kQueryTile;
   const auto work = [shape, T, window = cache.window, type = cache.type](int64_t position) {
     return AttendWork(shape, T, window, type, position);
   };
+  if (T == 1 && recording.family() == KernelFamily::kCpu) {
+    AttendByBlocks(recording, queries, shape, options, step, cache, defines, work, o);
+    return o;
+  }
+  const int64_t tiles = (T + kQueryTile - 1) / kQueryTile;
   recording.Launch("attend", {"attention"}, defines, tiles * shape.heads, work, o.buffer,
                    queries.buffer, cache.keys, cache.values, step.buffer(), static_cast<int32_t>(T),
                    static_cast<int32_t>(shape.heads), static_cast<int32_t>(shape.kv_heads),
