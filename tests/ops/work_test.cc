@@ -112,7 +112,7 @@ TEST(Work, OfAttentionGrowsWithWhatIsSeen) {
   constexpr HeadShape kHeads{4, 2, 24};  // padded to 32
   const StepBuffer step(*TestDevice(), 8);
   const auto work_at = [&](int64_t position, int64_t T, int64_t window) {
-    const uint64_t bytes = CacheBytes(128, kHeads.kv_heads, kHeads.head_dim);
+    const uint64_t bytes = CacheBytes(128, kHeads.kv_heads, kHeads.head_dim, DType::kF32);
     CacheView cache{TestDevice()->Allocate(bytes), TestDevice()->Allocate(bytes), 128, window};
     return Find(ProfileOf(
                     [&](Recording& recording) {
@@ -122,7 +122,7 @@ TEST(Work, OfAttentionGrowsWithWhatIsSeen) {
                       Attend(recording, Zeros({T, 4 * 32}), kHeads, {}, step, cache);
                     },
                     position),
-                "attend")
+                T == 1 ? "attend_blocks" : "attend")
         .work;
   };
   const Work first = work_at(0, 1, 0), later = work_at(9, 1, 0), chunk = work_at(5, 3, 0);
@@ -144,7 +144,7 @@ TEST(Work, OfTheRest) {
   StepBuffer step(*TestDevice(), 2);
   Sampler sampler(*TestDevice(), 64);
   const Tensor logits = Zeros({1, 64}), qkv = Zeros({2, 8 * 16}), inv_freq = Zeros({4});
-  const uint64_t bytes = CacheBytes(64, 2, 16);
+  const uint64_t bytes = CacheBytes(64, 2, 16, DType::kF32);
   const CacheView cache{TestDevice()->Allocate(bytes), TestDevice()->Allocate(bytes), 64, 0};
   const auto times = ProfileOf([&](Recording& recording) {
     sampler.Reset(*TestDevice(), {});
