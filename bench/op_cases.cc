@@ -87,17 +87,17 @@ OpCase Norm(std::string name, int64_t T) {
 }
 
 OpCase Rope(std::string name, int64_t T) {
-  return Case(std::move(name), "8 key-value heads, with the append to the cache",
-              [=](Recording& recording, Memory& memory) {
-                constexpr HeadShape kHeads{32, 8, 128};
-                const int64_t capacity = (T + kCacheBlock - 1) / kCacheBlock * kCacheBlock;
-                const uint64_t bytes = CacheBytes(capacity, kHeads.kv_heads, kHeads.head_dim);
-                const CacheView cache{memory.Bytes(bytes), memory.Bytes(bytes), capacity, 0};
-                const Tensor qkv =
-                    memory.Zeros({T, (kHeads.heads + 2 * kHeads.kv_heads) * kHeads.head_dim});
-                RopeAppend(recording, qkv, kHeads, {memory.Zeros({64}), 1.0f}, {},
-                           memory.Step(0, T), cache);
-              });
+  return Case(
+      std::move(name), "8 key-value heads, with the append to the cache",
+      [=](Recording& recording, Memory& memory) {
+        constexpr HeadShape kHeads{32, 8, 128};
+        const int64_t capacity = (T + kCacheBlock - 1) / kCacheBlock * kCacheBlock;
+        const uint64_t bytes = CacheBytes(capacity, kHeads.kv_heads, kHeads.head_dim, DType::kF32);
+        const CacheView cache{memory.Bytes(bytes), memory.Bytes(bytes), capacity, 0};
+        const Tensor qkv =
+            memory.Zeros({T, (kHeads.heads + 2 * kHeads.kv_heads) * kHeads.head_dim});
+        RopeAppend(recording, qkv, kHeads, memory.Zeros({T, 2, 64}), {}, memory.Step(0, T), cache);
+      });
 }
 
 // T queries, the last of them at position `length` - 1.
@@ -108,7 +108,7 @@ OpCase Attention(std::string name, int64_t heads, int64_t kv_heads, int64_t T, i
       [=](Recording& recording, Memory& memory) {
         const HeadShape shape{heads, kv_heads, 128};
         const int64_t capacity = (length + kCacheBlock - 1) / kCacheBlock * kCacheBlock;
-        const uint64_t bytes = CacheBytes(capacity, kv_heads, shape.head_dim);
+        const uint64_t bytes = CacheBytes(capacity, kv_heads, shape.head_dim, DType::kF32);
         const CacheView cache{memory.Bytes(bytes), memory.Bytes(bytes), capacity, 0};
         Attend(recording, memory.Zeros({T, heads * 128}), shape, {.scale = 0.088f},
                memory.Step(position, T), cache);

@@ -1,88 +1,9 @@
-// Rotary embedding into the cache, and attention over it. E = HEAD_DIM, E16 = E rounded up to 16.
-//
-//   keys   [K, capacity / 16, E16, 16]   sixteen positions side by side: scores need no sum across lanes
-//   values [K, capacity, E16]            position p lives at slot p % capacity
-//
-// Both are float, or half where KV_F16: rounded once, when they are stored. Arithmetic is float either way.
-//
-// A query walks its positions in blocks of 64 (aligned to absolute positions): scores, a softmax of the
-// block, its weighted values; then the block is merged into what came before (Milakov & Gimelshein 2018).
-// Blocks are merged in ascending order whatever the tile: a query has the same bits in decode and prefill.
-#define E16 ((HEAD_DIM + 15) / 16 * 16)
+// Attention over the cache (cl/kv_cache.cl). A query walks its positions in blocks of 64 (aligned to absolute
+// positions): scores, a softmax of the block, its weighted values; then the block is merged into what came
+// before (Milakov & Gimelshein 2018). Blocks are merged in ascending order whatever the tile: a query has
+// the same bits in decode (cl/attention_decode.cl) and prefill.
 #define BLOCK 64
 #define GROUPS (BLOCK / 16)
-
-#ifdef KV_F16
-#define KV ushort
-INLINE float16 load_kv16(GLOBAL KV* p) { return load_half16((GLOBAL uchar*)p); }
-INLINE void store_kv(const float x, __global KV* p) { vstore_half_rte(x, 0, (__global half*)p); }
-INLINE void store_kv16(const float16 x, __global KV* p) { vstore_half16_rte(x, 0, (__global half*)p); }
-#else
-#define KV float
-INLINE float16 load_kv16(GLOBAL KV* p) { return vload16(0, p); }
-INLINE void store_kv(const float x, __global KV* p) { *p = x; }
-INLINE void store_kv16(const float16 x, __global KV* p) { vstore16(x, 0, p); }
-#endif
-
-// Rotates x[0, 2 * half_R) in place: dimension i turns with i + half_R.
-INLINE void rotate(float* x, const float* cos_t, const float* sin_t, const int half_R) {
-  for (int i = 0; i < half_R; ++i) {
-    const float a = x[i], b = x[i + half_R];
-    x[i] = fma(a, cos_t[i], -(b * sin_t[i]));
-    x[i + half_R] = fma(b, cos_t[i], a * sin_t[i]);
-  }
-}
-
-// One head of E values to x[0, E16), normed where `normed`.
-INLINE void load_head(float* x, GLOBAL float* from, GLOBAL float* norm_weight, const float eps,
-                      const int normed) {
-  float16 sum = 0.0f;
-  for (int e = 0; e < HEAD_DIM; e += 16) {
-    const float16 v = load_partial16(from + e, HEAD_DIM - e);
-    sum = fma(v, v, sum);
-    vstore16(v, 0, x + e);
-  }
-  if (!normed) return;
-  const float inv = 1.0f / sqrt(sum16(sum) / (float)HEAD_DIM + eps);
-  for (int e = 0; e < HEAD_DIM; ++e) x[e] = x[e] * inv * norm_weight[e];
-}
-
-// Unit: a token, all its heads.
-//   q [T, H * E16] out    qkv [T, (H + 2K) * E]    inv_freq [half_R]
-KERNEL void rope_append(__global float* q, __global uchar* keys, __global uchar* values,
-                        GLOBAL float* qkv, GLOBAL float* inv_freq, GLOBAL float* q_norm_weight,
-                        GLOBAL float* k_norm_weight, GLOBAL int* step, const int T, const int H,
-                        const int K, const int half_R, const int capacity, const float factor,
-                        const float eps, const int normed) {
-  for (int t = PART; t < T; t += PARTS) {
-    const int position = step[0] + t, slot = position % capacity;
-    float cos_t[HEAD_DIM / 2 + 1], sin_t[HEAD_DIM / 2 + 1];
-    for (int i = 0; i < half_R; ++i) {
-      const float angle = (float)position * inv_freq[i];
-      cos_t[i] = cos(angle) * factor;
-      sin_t[i] = sin(angle) * factor;
-    }
-    GLOBAL float* heads = qkv + (long)t * (H + 2 * K) * HEAD_DIM;
-    float x[E16];
-    for (int h = 0; h < H; ++h) {
-      load_head(x, heads + h * HEAD_DIM, q_norm_weight, eps, normed);
-      rotate(x, cos_t, sin_t, half_R);
-      for (int e = 0; e < E16; e += 16) vstore16(vload16(0, x + e), 0, q + ((long)t * H + h) * E16 + e);
-    }
-    for (int h = 0; h < K; ++h) {
-      load_head(x, heads + (H + h) * HEAD_DIM, k_norm_weight, eps, normed);
-      rotate(x, cos_t, sin_t, half_R);
-      __global KV* key =
-          (__global KV*)keys + ((long)h * (capacity / 16) + slot / 16) * E16 * 16 + slot % 16;
-      for (int e = 0; e < E16; ++e) store_kv(x[e], key + e * 16);
-      GLOBAL float* from = heads + (H + K + h) * HEAD_DIM;
-      __global KV* value = (__global KV*)values + ((long)h * capacity + slot) * E16;
-      for (int e = 0; e < HEAD_DIM; e += 16) {
-        store_kv16(load_partial16(from + e, HEAD_DIM - e), value + e);
-      }
-    }
-  }
-}
 
 // sum[n][g] = fma(a[n * stride], v[g], sum[n][g]) for N queries and G vectors. Sums that begin are 0: loops
 // that only clear or copy become calls that keep vectors out of registers.

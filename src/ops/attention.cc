@@ -39,14 +39,13 @@ std::string NameOf(const HeadShape& shape, DType type) {
                      type == DType::kF16 ? ", kv f16" : "");
 }
 
-Work RopeWork(const HeadShape& shape, int64_t T, const RopeTable& rope, bool is_normed,
-              DType type) {
+Work RopeWork(const HeadShape& shape, int64_t T, int64_t pairs, bool is_normed, DType type) {
   const int64_t turned = (shape.heads + shape.kv_heads) * T;  // heads
-  const int64_t stored = shape.heads + 2 * shape.kv_heads, pairs = rope.inv_freq.dim(0);
+  const int64_t stored = shape.heads + 2 * shape.kv_heads;
   return {
       .what = NameOf(shape, type),
       .weight_bytes = is_normed ? FloatBytes(2 * shape.head_dim) : 0,
-      .read_bytes = FloatBytes(stored * T * shape.head_dim + pairs),
+      .read_bytes = FloatBytes(stored * T * shape.head_dim + 2 * pairs * T),
       .written_bytes =
           FloatBytes(shape.heads * T * PaddedHead(shape)) + CachedBytes(shape, type, T),
       .flops = static_cast<uint64_t>(turned * (6 * pairs + (is_normed ? 4 : 0) * shape.head_dim))};
@@ -86,7 +85,7 @@ void AttendByBlocks(Recording& recording, const Tensor& queries, const HeadShape
   const int64_t padded = PaddedHead(shape), gqa = shape.heads / shape.kv_heads;
   const Tensor results = recording.Temp({shape.heads, most_blocks, padded + 16});
   const std::string all = fmt::format("{} -D GQA={}", defines, gqa);
-  const std::vector<std::string> files = {"attention", "attention_decode"};
+  const std::vector<std::string> files = {"kv_cache", "attention", "attention_decode"};
   recording.Launch("attend_blocks", files, all, shape.kv_heads * most_blocks, work, results.buffer,
                    queries.buffer, cache.keys, cache.values, step.buffer(),
                    static_cast<int32_t>(shape.kv_heads), static_cast<int32_t>(cache.capacity),
@@ -114,27 +113,42 @@ uint64_t CacheBytes(int64_t capacity, int64_t kv_heads, int64_t head_dim, DType 
   return *bytes;
 }
 
+Tensor RopeAngles(Recording& recording, const RopeTable& rope, const StepBuffer& step, int64_t T) {
+  const int64_t pairs = rope.inv_freq.dim(0);
+  Tensor angles = recording.Temp({T, 2, pairs});
+  recording.Launch("rope_angles", {"rope_angles"}, "", T,
+                   Work{.what = fmt::format("{} frequencies", pairs),
+                        .read_bytes = FloatBytes(pairs),
+                        .written_bytes = FloatBytes(2 * pairs * T),
+                        .flops = static_cast<uint64_t>(pairs * T)},
+                   angles.buffer, rope.inv_freq.buffer, step.buffer(), static_cast<int32_t>(T),
+                   static_cast<int32_t>(pairs), rope.attention_factor);
+  return angles;
+}
+
 Tensor RopeAppend(Recording& recording, const Tensor& qkv, const HeadShape& shape,
-                  const RopeTable& rope, const RopeOptions& options, const StepBuffer& step,
+                  const Tensor& angles, const RopeOptions& options, const StepBuffer& step,
                   const CacheView& cache) {
-  const int64_t T = qkv.dim(0);
+  const int64_t T = qkv.dim(0), pairs = angles.dim(2);
   const int64_t columns = (shape.heads + 2 * shape.kv_heads) * shape.head_dim;
-  Require(qkv.dim(1) == columns, Status::kInternal, "rope: qkv is [{}], want [{}, {}]",
-          fmt::join(qkv.shape, ", "), T, columns);
-  Require(2 * rope.inv_freq.dim(0) <= shape.head_dim, Status::kInternal,
-          "rope: {} frequencies for heads of {}", rope.inv_freq.dim(0), shape.head_dim);
+  Require(qkv.dim(1) == columns && angles.dim(0) == T, Status::kInternal,
+          "rope: qkv is [{}], angles are [{}], want [{}, {}] and [{}, 2, ...]",
+          fmt::join(qkv.shape, ", "), fmt::join(angles.shape, ", "), T, columns, T);
+  Require(2 * pairs <= shape.head_dim, Status::kInternal, "rope: {} frequencies for heads of {}",
+          pairs, shape.head_dim);
   Require(static_cast<bool>(options.q_norm_weight) == static_cast<bool>(options.k_norm_weight),
           Status::kInternal, "rope: queries and keys are both normed or neither");
   CheckCache("rope", cache, T);
+  const bool is_normed = static_cast<bool>(options.q_norm_weight);
   Tensor q = recording.Temp({T, shape.heads * PaddedHead(shape)});
-  recording.Launch("rope_append", {"attention"}, Defines(shape, cache.type), T,
-                   RopeWork(shape, T, rope, static_cast<bool>(options.q_norm_weight), cache.type),
-                   q.buffer, cache.keys, cache.values, qkv.buffer, rope.inv_freq.buffer,
-                   options.q_norm_weight.buffer, options.k_norm_weight.buffer, step.buffer(),
-                   static_cast<int32_t>(T), static_cast<int32_t>(shape.heads),
-                   static_cast<int32_t>(shape.kv_heads), static_cast<int32_t>(rope.inv_freq.dim(0)),
-                   static_cast<int32_t>(cache.capacity), rope.attention_factor, options.eps,
-                   static_cast<int32_t>(static_cast<bool>(options.q_norm_weight)));
+  recording.Launch("rope_append", {"kv_cache", "rope"}, Defines(shape, cache.type),
+                   T * (shape.heads + shape.kv_heads),
+                   RopeWork(shape, T, pairs, is_normed, cache.type), q.buffer, cache.keys,
+                   cache.values, qkv.buffer, angles.buffer, options.q_norm_weight.buffer,
+                   options.k_norm_weight.buffer, step.buffer(), static_cast<int32_t>(T),
+                   static_cast<int32_t>(shape.heads), static_cast<int32_t>(shape.kv_heads),
+                   static_cast<int32_t>(pairs), static_cast<int32_t>(cache.capacity), options.eps,
+                   static_cast<int32_t>(is_normed));
   return q;
 }
 
@@ -158,11 +172,11 @@ Tensor Attend(Recording& recording, const Tensor& queries, const HeadShape& shap
     return o;
   }
   const int64_t tiles = (T + kQueryTile - 1) / kQueryTile;
-  recording.Launch("attend", {"attention"}, defines, tiles * shape.heads, work, o.buffer,
-                   queries.buffer, cache.keys, cache.values, step.buffer(), static_cast<int32_t>(T),
-                   static_cast<int32_t>(shape.heads), static_cast<int32_t>(shape.kv_heads),
-                   static_cast<int32_t>(cache.capacity), static_cast<int32_t>(cache.window),
-                   options.scale);
+  recording.Launch("attend", {"kv_cache", "attention"}, defines, tiles * shape.heads, work,
+                   o.buffer, queries.buffer, cache.keys, cache.values, step.buffer(),
+                   static_cast<int32_t>(T), static_cast<int32_t>(shape.heads),
+                   static_cast<int32_t>(shape.kv_heads), static_cast<int32_t>(cache.capacity),
+                   static_cast<int32_t>(cache.window), options.scale);
   return o;
 }
 

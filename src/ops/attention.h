@@ -39,10 +39,13 @@ struct RopeOptions {
   float eps = 0.0f;
 };
 
-// Turns queries and keys of the T new tokens to their positions (from `step`) and appends keys and
-// values to the cache. qkv: [T, (H + 2K) * E]. Returns the queries, [T, H * E16].
+// Cosines and sines for the T new tokens, whose positions are `step`'s: [T, 2, R / 2].
+Tensor RopeAngles(Recording& recording, const RopeTable& rope, const StepBuffer& step, int64_t T);
+
+// Turns queries and keys of the T new tokens by `angles` and appends keys and values to the cache.
+// qkv: [T, (H + 2K) * E]. Returns the queries, [T, H * E16].
 Tensor RopeAppend(Recording& recording, const Tensor& qkv, const HeadShape& shape,
-                  const RopeTable& rope, const RopeOptions& options, const StepBuffer& step,
+                  const Tensor& angles, const RopeOptions& options, const StepBuffer& step,
                   const CacheView& cache);
 
 struct AttendOptions {

@@ -94,8 +94,8 @@ Attended RunWithCache(const Problem& p, int64_t chunk, int64_t capacity, KernelF
       const std::vector<float> rows(p.qkv.begin() + at * columns,
                                     p.qkv.begin() + (at + T) * columns);
       Recording recording(TestDevice(), family);
-      const Tensor q =
-          RopeAppend(recording, Upload({T, columns}, rows), shape, rope, options, step, cache);
+      const Tensor q = RopeAppend(recording, Upload({T, columns}, rows), shape,
+                                  RopeAngles(recording, rope, step, T), options, step, cache);
       const Tensor o = Attend(recording, q, shape, {kScale, c.soft_cap}, step, cache);
       recording.Run();
       const auto chunk_out = Download(o.buffer, static_cast<size_t>(T * c.heads * c.head_dim));

@@ -150,14 +150,15 @@ TEST(Work, OfTheRest) {
     sampler.Reset(*TestDevice(), {});
     step.Set(*TestDevice(), 0, 0, std::vector<int32_t>{1, 2});
     Embed(recording, W, step, 2, 1.0f);
-    RopeAppend(recording, qkv, {4, 2, 16}, {inv_freq, 1.0f}, {}, step, cache);
+    RopeAppend(recording, qkv, {4, 2, 16}, RopeAngles(recording, {inv_freq, 1.0f}, step, 2), {},
+               step, cache);
     sampler.Record(recording, logits, step);
   });
   const Work embed = Find(times, "embed").work;
   EXPECT_EQ(embed.weight_bytes, 2 * StoredRowBytes(DType::kQ8_0, 32));
   EXPECT_EQ(embed.written_bytes, 2 * 32 * 4U);
   const Work rope = Find(times, "rope_append").work;
-  EXPECT_EQ(rope.read_bytes, (2 * 8 * 16 + 4) * 4U);
+  EXPECT_EQ(rope.read_bytes, (2 * 8 * 16 + 2 * 2 * 4) * 4U);
   EXPECT_EQ(rope.written_bytes, 2 * 8 * 16 * 4U);
   EXPECT_EQ(rope.flops, 2 * 6 * 6 * 4U);  // queries and keys, four pairs each
   EXPECT_EQ(Find(times, "sample_partial").work.read_bytes, 64 * 4U);
