@@ -10,7 +10,8 @@
 
 namespace inference {
 
-constexpr size_t kMaxPieceBytes = 1024;  // of Unigram and WordPiece: bounds the time of a search
+constexpr size_t kMaxPieceBytes =
+    1024;  // of Unigram, WordPiece, GGUF llama: bounds the time of a search
 
 // What one thread needs while it encodes one text with one model.
 struct ModelScratch {
