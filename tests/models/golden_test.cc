@@ -103,7 +103,9 @@ TEST_P(GoldenTest, HalfKeysAndValuesCostLittleAndKeepBitsInEveryChunking) {
     const std::vector<float> got = logits(all, DType::kF16);
     const Difference worst = Compare(got, logits(all, DType::kF32));
     EXPECT_LE(worst.difference, kHalfTolerance * worst.size) << prompt.name;
-    if (all > 1) EXPECT_GT(worst.difference, 0.0f) << prompt.name << ": was it kept in floats?";
+    if (all > 1) {
+      EXPECT_GT(worst.difference, 0.0f) << prompt.name << ": was it kept in floats?";
+    }
     RecordProperty(prompt.name, fmt::format("{:.2e}", worst.difference / worst.size));
     for (const size_t chunk : {1, 7}) {
       EXPECT_TRUE(logits(chunk, DType::kF16) == got)
