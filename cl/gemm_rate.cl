@@ -18,8 +18,10 @@ typedef float16 vector;
 typedef float4 vector;
 #endif
 
-__kernel void gemm_rate(__global vector* out, __global const vector* panel, __global const float* a,
-                        const int K, const int rounds) {
+// The hint: work-items use vectors already (see common.cl).
+__kernel __attribute__((vec_type_hint(vector))) void gemm_rate(
+    __global vector* out, __global const vector* panel, __global const float* a, const int K,
+    const int rounds) {
   vector acc0[TILE], acc1[TILE];
 #pragma unroll
   for (int t = 0; t < TILE; ++t) acc0[t] = acc1[t] = (vector)(0.0f);
