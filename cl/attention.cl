@@ -3,12 +3,24 @@
 //   keys   [K, capacity / 16, E16, 16]   sixteen positions side by side: scores need no sum across lanes
 //   values [K, capacity, E16]            position p lives at slot p % capacity
 //
+// Both are float, or half where KV_F16: rounded once, when they are stored. Arithmetic is float either way.
+//
 // A query walks its positions in blocks of 64 (aligned to absolute positions): scores, a softmax of the
 // block, its weighted values; then the block is merged into what came before (Milakov & Gimelshein 2018).
 // Blocks are merged in ascending order whatever the tile: a query has the same bits in decode and prefill.
 #define E16 ((HEAD_DIM + 15) / 16 * 16)
 #define BLOCK 64
 #define GROUPS (BLOCK / 16)
+
+#ifdef KV_F16
+#define KV ushort
+INLINE float16 load_kv16(GLOBAL KV* p) { return load_half16((GLOBAL uchar*)p); }
+INLINE ushort16 to_kv16(const float16 x) { return half16_bits(x); }
+#else
+#define KV float
+INLINE float16 load_kv16(GLOBAL KV* p) { return vload16(0, p); }
+INLINE float16 to_kv16(const float16 x) { return x; }
+#endif
 
 // Rotates x[0, 2 * half_R) in place: dimension i turns with i + half_R.
 INLINE void rotate(float* x, const float* cos_t, const float* sin_t, const int half_R) {
@@ -35,7 +47,7 @@ INLINE void load_head(float* x, GLOBAL float* from, GLOBAL float* norm_weight, c
 
 // Unit: a token, all its heads.
 //   q [T, H * E16] out    qkv [T, (H + 2K) * E]    inv_freq [half_R]
-KERNEL void rope_append(__global float* q, __global float* keys, __global float* values,
+KERNEL void rope_append(__global float* q, __global uchar* keys, __global uchar* values,
                         GLOBAL float* qkv, GLOBAL float* inv_freq, GLOBAL float* q_norm_weight,
                         GLOBAL float* k_norm_weight, GLOBAL int* step, const int T, const int H,
                         const int K, const int half_R, const int capacity, const float factor,
@@ -58,12 +70,17 @@ KERNEL void rope_append(__global float* q, __global float* keys, __global float*
     for (int h = 0; h < K; ++h) {
       load_head(x, heads + (H + h) * HEAD_DIM, k_norm_weight, eps, normed);
       rotate(x, cos_t, sin_t, half_R);
-      __global float* key = keys + ((long)h * (capacity / 16) + slot / 16) * E16 * 16 + slot % 16;
-      for (int e = 0; e < E16; ++e) key[e * 16] = x[e];
+      __global KV* key =
+          (__global KV*)keys + ((long)h * (capacity / 16) + slot / 16) * E16 * 16 + slot % 16;
+      for (int e = 0; e < E16; e += 16) {
+        KV lanes[16];
+        vstore16(to_kv16(vload16(0, x + e)), 0, lanes);
+        for (int i = 0; i < 16; ++i) key[(e + i) * 16] = lanes[i];
+      }
       GLOBAL float* from = heads + (H + K + h) * HEAD_DIM;
-      __global float* value = values + ((long)h * capacity + slot) * E16;
+      __global KV* value = (__global KV*)values + ((long)h * capacity + slot) * E16;
       for (int e = 0; e < HEAD_DIM; e += 16) {
-        vstore16(load_partial16(from + e, HEAD_DIM - e), 0, value + e);
+        vstore16(to_kv16(load_partial16(from + e, HEAD_DIM - e)), 0, value + e);
       }
     }
   }
@@ -72,13 +89,13 @@ KERNEL void rope_append(__global float* q, __global float* keys, __global float*
 // Scores of N queries against G groups of sixteen positions: s[n * G + g]. Only `rows` queries are
 // there; the last one stands in for the rest.
 INLINE void scores(float16* s, GLOBAL float* q, const long ld_q, const int rows,
-                   GLOBAL float* keys, const int N, const int G) {
+                   GLOBAL KV* keys, const int N, const int G) {
 #pragma unroll
   for (int i = 0; i < N * G; ++i) s[i] = 0.0f;
   for (int e = 0; e < E16; ++e) {
 #pragma unroll
     for (int g = 0; g < G; ++g) {
-      const float16 k = vload16(0, keys + ((long)g * E16 + e) * 16);
+      const float16 k = load_kv16(keys + ((long)g * E16 + e) * 16);
 #pragma unroll
       for (int n = 0; n < N; ++n) {
         s[n * G + g] = fma((float16)(q[min(n, rows - 1) * ld_q + e]), k, s[n * G + g]);
@@ -88,14 +105,14 @@ INLINE void scores(float16* s, GLOBAL float* q, const long ld_q, const int rows,
 }
 
 // acc[n * G + g] = sum over positions [lo, hi] of p[n][position] * values[position, 16 g ...]
-INLINE void weighted_values(float16* acc, const float* p, GLOBAL float* values, const int lo,
+INLINE void weighted_values(float16* acc, const float* p, GLOBAL KV* values, const int lo,
                             const int hi, const int N, const int G) {
 #pragma unroll
   for (int i = 0; i < N * G; ++i) acc[i] = 0.0f;
   for (int j = lo; j <= hi; ++j) {
 #pragma unroll
     for (int g = 0; g < G; ++g) {
-      const float16 v = vload16(0, values + (long)j * E16 + g * 16);
+      const float16 v = load_kv16(values + (long)j * E16 + g * 16);
 #pragma unroll
       for (int n = 0; n < N; ++n) {
         acc[n * G + g] = fma((float16)(p[n * BLOCK + j]), v, acc[n * G + g]);
@@ -106,7 +123,7 @@ INLINE void weighted_values(float16* acc, const float* p, GLOBAL float* values, 
 
 // Queries t0 ... t0 + n - 1 of one head, n <= N. N = 1 works on four vectors at once instead.
 INLINE void attend_tile(__global float* o, const long ld_o, GLOBAL float* q, const long ld_q,
-                        GLOBAL float* keys, GLOBAL float* values, const int first_position,
+                        GLOBAL KV* keys, GLOBAL KV* values, const int first_position,
                         const int n, const int capacity, const int window, const float scale,
                         const int N) {
   float16 out[N_MAX * (E16 / 16)];
@@ -193,7 +210,7 @@ INLINE void attend_tile(__global float* o, const long ld_o, GLOBAL float* q, con
 
 // Unit: a head and a tile of tokens (of 8, or of 1 where T = 1). Heads share keys in groups of H / K.
 //   o [T, H * E] out    q [T, H * E16]
-KERNEL void attend(__global float* o, GLOBAL float* q, GLOBAL float* keys, GLOBAL float* values,
+KERNEL void attend(__global float* o, GLOBAL float* q, GLOBAL uchar* keys, GLOBAL uchar* values,
                    GLOBAL int* step, const int T, const int H, const int K, const int capacity,
                    const int window, const float scale) {
   const int tile = T == 1 ? 1 : N_MAX;
@@ -203,8 +220,8 @@ KERNEL void attend(__global float* o, GLOBAL float* q, GLOBAL float* keys, GLOBA
     const int kv = h / (H / K);
     __global float* out = o + ((long)t * H + h) * HEAD_DIM;
     GLOBAL float* query = q + ((long)t * H + h) * E16;
-    GLOBAL float* k = keys + (long)kv * capacity * E16;
-    GLOBAL float* v = values + (long)kv * capacity * E16;
+    GLOBAL KV* k = (GLOBAL KV*)keys + (long)kv * capacity * E16;
+    GLOBAL KV* v = (GLOBAL KV*)values + (long)kv * capacity * E16;
     const int position = step[0] + t;
     if (T == 1) {
       attend_tile(out, 0, query, 0, k, v, position, 1, capacity, window, scale, 1);

@@ -69,6 +69,22 @@ INLINE float16 load_half16(GLOBAL uchar* p) {
 #endif
 }
 
+// Sixteen floats as bits of halves, rounded to nearest even.
+INLINE ushort16 half16_bits(const float16 v) {
+#if defined(__AVX512F__) && !defined(PORTABLE)
+  typedef short short16_gnu __attribute__((__vector_size__(32)));
+  typedef float float16_gnu __attribute__((__vector_size__(64)));
+  const short16_gnu zero = __builtin_astype((ushort16)(0), short16_gnu);
+  return __builtin_astype(
+      __builtin_ia32_vcvtps2ph512_mask(__builtin_astype(v, float16_gnu), 0, zero, (short)-1),
+      ushort16);
+#else
+  ushort bits[16];
+  vstore_half16_rte(v, 0, (half*)bits);
+  return vload16(0, bits);
+#endif
+}
+
 // exp(x) to 2 ulp, the same bits on every device: 2^n * exp(r), |r| <= ln(2) / 2 in two parts (Cody &
 // Waite), exp(r) by the polynomial of Cephes' expf. 0 below -87.3, +inf above 88.7, NaN stays.
 INLINE float16 exp16(const float16 x) {

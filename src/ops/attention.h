@@ -3,6 +3,7 @@
 
 #include "tensor/recording.h"
 #include "tensor/step_buffer.h"
+#include "util/dtype.h"
 
 namespace inference {
 
@@ -11,13 +12,14 @@ namespace inference {
 //   values [K, capacity, E16]          E16 = head_dim rounded up to 16
 struct CacheView {
   Buffer keys, values;
-  int64_t capacity = 0;  // slots, a multiple of kCacheBlock
-  int64_t window = 0;    // a query sees its last `window` positions, itself included; 0 = all
+  int64_t capacity = 0;      // slots, a multiple of kCacheBlock
+  int64_t window = 0;        // a query sees its last `window` positions, itself included; 0 = all
+  DType type = DType::kF32;  // or kF16: each key and value is rounded to it once, when appended
 };
 constexpr int64_t kCacheBlock = 64;  // positions a block; scores are merged by block, in order
 
 // Bytes of the keys (or the values) of one layer.
-uint64_t CacheBytes(int64_t capacity, int64_t kv_heads, int64_t head_dim);
+uint64_t CacheBytes(int64_t capacity, int64_t kv_heads, int64_t head_dim, DType type);
 
 struct HeadShape {
   int64_t heads = 0;     // H, of queries
