@@ -87,7 +87,7 @@ TEST(Options, AreChecked) {
   EXPECT_FAILS(INF_E_ARG, "memory_limit is -1",
                inf_config_set_i64(config.get(), "memory_limit", 12, -1, &err));
   for (const std::string_view text : {"f8", "", "f32 f16", "f3", "F16"}) {
-    EXPECT_FAILS(INF_E_ARG, fmt::format("kv_type is '{}', want one of: f32 f16", text).c_str(),
+    EXPECT_FAILS(INF_E_ARG, "kv_type is '" + std::string(text) + "', want one of: f32 f16",
                  inf_config_set_str(config.get(), "kv_type", 7, text.data(), text.size(), &err));
   }
   EXPECT_FAILS(INF_E_ARG, "NUL", inf_config_set_str(config.get(), "device", 6, "a\0b", 3, &err));

@@ -37,7 +37,7 @@ TEST_P(EstimateOf, IsWhatALoadTakes) {
                                               {40, 7, "f32"},
                                               {512, 256, "f16"},
                                               {300, 7, "f16"}}) {
-    SCOPED_TRACE(fmt::format("{} {}", n_ctx, kv_type));
+    SCOPED_TRACE(std::to_string(n_ctx) + " " + kv_type);
     Runtime runtime;
     ASSERT_OK(inf_runtime_new(nullptr, nullptr, nullptr, nullptr, runtime.out(), &err));
     const Config config = NewConfig(n_ctx, chunk, kv_type);

@@ -92,9 +92,9 @@ TEST_P(GoldenTest, KernelsOfOtherDevicesAgree) {
   }
 }
 
-// docs/KERNELS.md has the error; it is that of one rounding of each key and value.
+// docs/KERNELS.md has the errors. Random weights make large scores, which magnify the roundings.
 TEST_P(GoldenTest, HalfKeysAndValuesCostLittleAndKeepBitsInEveryChunking) {
-  constexpr float kHalfTolerance = 2e-3f;  // of the largest |logit|
+  constexpr float kHalfTolerance = 1.5e-2f;  // of the largest |logit|
   for (const Prompt& prompt : golden_.prompts) {
     const auto logits = [&](size_t chunk, DType type, std::optional<KernelFamily> family = {}) {
       return AllLogits(*network_, prompt.ids, chunk, family, type);
@@ -103,9 +103,8 @@ TEST_P(GoldenTest, HalfKeysAndValuesCostLittleAndKeepBitsInEveryChunking) {
     const std::vector<float> got = logits(all, DType::kF16);
     const Difference worst = Compare(got, logits(all, DType::kF32));
     EXPECT_LE(worst.difference, kHalfTolerance * worst.size) << prompt.name;
-    if (all > 1) {
-      EXPECT_GT(worst.difference, 0.0f) << prompt.name << ": was it kept in floats?";
-    }
+    // Of one token, too: its own value is read back from the cache.
+    EXPECT_GT(worst.difference, 0.0f) << prompt.name << ": was it kept in floats?";
     RecordProperty(prompt.name, fmt::format("{:.2e}", worst.difference / worst.size));
     for (const size_t chunk : {1, 7}) {
       EXPECT_TRUE(logits(chunk, DType::kF16) == got)
