@@ -69,6 +69,7 @@ std::shared_ptr<Model> Model::Load(std::shared_ptr<Runtime> runtime, const std::
       options.context_length == 0 ? model->network_->dims().context_length : options.context_length;
   model->prefill_chunk_ = std::min(options.prefill_chunk, model->context_length_);
   model->kv_type_ = options.kv_type;
+  model->rounds_activations_ = options.round_activations;
   return model;
 }
 

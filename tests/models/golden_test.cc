@@ -122,6 +122,28 @@ TEST_P(GoldenTest, HalfKeysAndValuesCostLittleAndKeepBitsInEveryChunking) {
   }
 }
 
+// docs/KERNELS.md has the errors of real models.
+TEST_P(GoldenTest, RoundedActivationsCostLittleAndKeepBitsInEveryChunking) {
+  constexpr float kRoundedTolerance = 5e-2f;  // of the largest |logit|
+  for (const Prompt& prompt : golden_.prompts) {
+    const auto logits = [&](size_t chunk, bool rounded, std::optional<KernelFamily> family = {}) {
+      return AllLogits(*network_, prompt.ids, chunk, family, DType::kF32, rounded);
+    };
+    const size_t all = prompt.ids.size();
+    const std::vector<float> got = logits(all, true);
+    const Difference worst = Compare(got, logits(all, false));
+    EXPECT_LE(worst.difference, kRoundedTolerance * worst.size) << prompt.name;
+    EXPECT_GT(worst.difference, 0.0f) << prompt.name << ": was anything rounded?";
+    RecordProperty(prompt.name, fmt::format("{:.2e}", worst.difference / worst.size));
+    for (const size_t chunk : {1, 7}) {
+      EXPECT_TRUE(logits(chunk, true) == got)
+          << prompt.name << ": other bits in chunks of " << chunk;
+    }
+    const Difference other = Compare(logits(all, true, KernelFamily::kGpu), got);
+    EXPECT_LE(other.difference, kTolerance * other.size) << prompt.name;
+  }
+}
+
 TEST_P(GoldenTest, ASequenceCutBackGoesOnWithTheSameBits) {
   const Ids& ids = golden_.prompts.back().ids;
   const auto T = static_cast<int64_t>(ids.size());
