@@ -58,18 +58,18 @@ INLINE void prepare_row(__global float* row, GLOBAL float* x, GLOBAL float* norm
 
 // sums[i] = row[16 i] + ... + row[16 i + 15], in a fixed tree: what a type's minimum is multiplied by.
 INLINE void sum_columns(__global float* sums, GLOBAL float* row, const int padded_D) {
-  for (int i = 0; i < padded_D / 16; ++i) sums[i] = sum16(vload16(i, row));
+  for (int i = 0; i < padded_D / 16; ++i) sums[i] = sum16(load16(row + 16 * i));
 }
 
 // The option activations = int8: each 32 columns of a row become whole numbers from -127 to 127 and a
 // scale. Products of them are exact, so how they are added is free; a NaN or an infinity makes the scale NaN.
 INLINE void round_row(__global float* row, __global float* scales, const int padded_D) {
   for (int u = 0; u < padded_D / 32; ++u) {
-    const float16 a = vload16(2 * u, row), b = vload16(2 * u + 1, row);
+    const float16 a = load16(row + 32 * u), b = load16(row + 32 * u + 16);
     const float largest = max16(fmax(fabs(a), fabs(b))), spoiled = sum16(fma(a, 0.0f, b * 0.0f));
     const float inv = largest > 0.0f ? 127.0f / largest : 0.0f;
-    store16(rint(a * inv), row + u * 32);
-    store16(rint(b * inv), row + u * 32 + 16);
+    store16(nearest16(a * inv), row + u * 32);
+    store16(nearest16(b * inv), row + u * 32 + 16);
     scales[u] = largest / 127.0f + spoiled;
   }
 }

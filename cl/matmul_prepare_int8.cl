@@ -20,8 +20,8 @@ KERNEL void prepare_int8(__global uint* prepared, __global float* sum, __global 
       finish_row(row, padded_D);
       __global uint* out = prepared + (long)i * units * BYTE_ROWS * TILE + t;
       for (int u = 0; u < units; ++u, out += BYTE_ROWS * TILE) {
-        const uchar16 low = convert_uchar16(vload16(2 * u, row) + 128.0f);
-        const uchar16 high = convert_uchar16(vload16(2 * u + 1, row) + 128.0f);
+        const uchar16 low = convert_uchar16(load16(row + 32 * u) + 128.0f);
+        const uchar16 high = convert_uchar16(load16(row + 32 * u + 16) + 128.0f);
         const uint8 words = (uint8)(as_uint4(low), as_uint4(high));
         const float scale = row[padded_D + padded_D / 16 + u];
         const float first = row[padded_D + 2 * u], second = row[padded_D + 2 * u + 1];
