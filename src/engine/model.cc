@@ -53,9 +53,9 @@ std::shared_ptr<Model> Model::Load(std::shared_ptr<Runtime> runtime, const std::
   if (options.validate_weights) CheckFinite(checkpoint.tensors, hooks.cancel);
   const bool is_gguf = checkpoint.format == CheckpointFormat::kGguf;
   // Beside the weights: a vocabulary of 262,144 tokens takes as long as they do. Where both fail,
-  // the weights' error is the one that is told.
+  // the weights' error is the one that is told. By an absolute path: the host may go elsewhere.
   std::future<std::shared_ptr<const TextProcessor>> text =
-      std::async(std::launch::async, ReadTextProcessor, path, options.text,
+      std::async(std::launch::async, ReadTextProcessor, AbsolutePath(path), options.text,
                  is_gguf ? &checkpoint.metadata : nullptr);
   std::shared_ptr<Model> model(new Model);
   model->device_index_ = runtime->FindDevice(options.device);
