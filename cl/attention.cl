@@ -70,33 +70,80 @@ INLINE void merge_values(float16* out, const float* p, GLOBAL KV* values, const 
   }
 }
 
-// The weights of a block's positions, for query n: s becomes exp(s - largest); the others are 0.
-INLINE void block_softmax(float16* s, float* largest, float* total, const int start,
-                          const int first, const int last, const int is_whole) {
+INLINE float16 larger(const float16 a, const float16 b) { return a > b ? a : b; }
+
+// One step of the tree of sum16 or max16 for two vectors at once: the first `half` lanes of each part of
+// a and b with the other half of that part.
+#define FOLD(name, OP)                                                                              \
+  INLINE float16 name(const float16 a, const float16 b, const int half_part) {                      \
+    if (half_part == 8) return OP((float16)(a.lo, b.lo), (float16)(a.hi, b.hi));                    \
+    if (half_part == 4) {                                                                           \
+      return OP((float16)(a.s0123, a.s89ab, b.s0123, b.s89ab),                                      \
+                (float16)(a.s4567, a.scdef, b.s4567, b.scdef));                                     \
+    }                                                                                               \
+    if (half_part == 2) {                                                                           \
+      return OP((float16)(a.s01, a.s45, a.s89, a.scd, b.s01, b.s45, b.s89, b.scd),                  \
+                (float16)(a.s23, a.s67, a.sab, a.sef, b.s23, b.s67, b.sab, b.sef));                 \
+    }                                                                                               \
+    return OP((float16)(a.even, b.even), (float16)(a.odd, b.odd));                                  \
+  }
+#define SUM_OF(a, b) ((a) + (b))
+FOLD(fold_sums, SUM_OF)
+FOLD(fold_largest, larger)
+
+// lane n of the result: sum16(v[n]) or max16(v[n]), n < N <= 8.
+#define OF_LANES(name, fold)                                                                        \
+  INLINE float16 name(const float16* v, const int N) {                                              \
+    float16 a[4];                                                                                   \
+    _Pragma("unroll") for (int i = 0; i < 4; ++i) {                                                 \
+      a[i] = fold(v[min(2 * i, N - 1)], v[min(2 * i + 1, N - 1)], 8);                               \
+    }                                                                                               \
+    const float16 b = fold(fold(a[0], a[1], 4), fold(a[2], a[3], 4), 2);                            \
+    return fold(b, b, 1);                                                                           \
+  }
+OF_LANES(sums_of_lanes, fold_sums)
+OF_LANES(largest_of_lanes, fold_largest)
+
+// Scores of N queries to weights exp(s - the query's largest) of the block's positions; those that query n, at
+// `position` + n * next_position, does not see are 0. Lane n: the largest score and the sum of the weights.
+INLINE void block_softmax(float16* s, float16* largest, float16* total, const int start,
+                          const int position, const int next_position, const int window,
+                          const int is_whole, const int N) {
   const int16 lanes = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-  float16 top = -INFINITY;
+  float16 of_query[N_MAX];
 #pragma unroll
-  for (int g = 0; g < GROUPS; ++g) {
-    float16 v = s[g];
+  for (int n = 0; n < N; ++n) {
+    const int last = position + n * next_position, first = window > 0 ? last - window + 1 : 0;
+#pragma unroll
+    for (int g = 0; g < GROUPS; ++g) {
+      float16 v = s[n * GROUPS + g];
 #ifdef SOFT_CAP
-    v = SOFT_CAP * tanh16(v / SOFT_CAP);
+      v = SOFT_CAP * tanh16(v / SOFT_CAP);
 #endif
-    if (!is_whole) {
-      const int16 at = start + g * 16 + lanes;
-      v = select((float16)(-INFINITY), v, at <= last && at >= first);
+      if (!is_whole) {
+        const int16 at = start + g * 16 + lanes;
+        v = select((float16)(-INFINITY), v, at <= last && at >= first);
+      }
+      s[n * GROUPS + g] = v;
+      of_query[n] = g == 0 ? v : larger(v, of_query[n]);
     }
-    s[g] = v;
-    top = fmax(top, v);
   }
-  *largest = max16(top);
-  float16 sum = 0.0f;
+  *largest = largest_of_lanes(of_query, N);
+  // A block without a visible position: all its weights are 0.
+  float base[16];
+  vstore16(select(*largest, (float16)(0.0f), *largest == -INFINITY), 0, base);
 #pragma unroll
-  for (int g = 0; g < GROUPS; ++g) {
-    // A block without a visible position: all its weights are 0.
-    s[g] = *largest == -INFINITY ? (float16)(0.0f) : exp16(s[g] - *largest);
-    sum += s[g];
+  for (int n = 0; n < N; ++n) {
+    float16 sum = 0.0f;
+#pragma unroll
+    for (int g = 0; g < GROUPS; ++g) {
+      const float16 weight = exp_of_negative16(s[n * GROUPS + g] - base[n]);
+      s[n * GROUPS + g] = weight;
+      sum += weight;
+    }
+    of_query[n] = sum;
   }
-  *total = sum16(sum);
+  *total = sums_of_lanes(of_query, N);
 }
 
 // turned[e][i] = q[i][e]; the last of n queries stands in for those that are not there.
@@ -112,10 +159,9 @@ INLINE void attend_tile(__global float* o, const long ld_o, GLOBAL float* q, con
                         const int n, const int capacity, const int window, const float scale,
                         const int N) {
   float16 out[N_MAX * (E16 / 16)], s[N_MAX * GROUPS];
-  float turned[E16 * N_MAX], block_m[16], block_l[16], from_old[16], from_block[16];
+  float turned[E16 * N_MAX], from_old[16], from_block[16];
   float16 m = -INFINITY, l = 0.0f;  // of each query: the largest score so far, the sum of weights
   for (int i = 0; i < N * (E16 / 16); ++i) out[i] = 0.0f;
-  for (int i = 0; i < 16; ++i) block_m[i] = block_l[i] = 0.0f;
   turn_queries(turned, q, ld_q, n, N);
   const int last_position = first_position + n - 1;
   const int oldest = window > 0 ? max(0, first_position - window + 1) : 0;
@@ -126,16 +172,13 @@ INLINE void attend_tile(__global float* o, const long ld_o, GLOBAL float* q, con
     if (start + 32 <= last_position) scores(s + 2, turned, k + 32 * E16, 0, scale, N, 2);
     const int is_whole = start + BLOCK - 1 <= first_position &&
                          (window <= 0 || start > last_position - window);
-    for (int i = 0; i < N; ++i) {
-      const int position = first_position + i;
-      block_softmax(s + i * GROUPS, &block_m[i], &block_l[i], start,
-                    window > 0 ? position - window + 1 : 0, position, is_whole);
-    }
-    const float16 new_m = vload16(0, block_m), top = fmax(m, new_m);
+    float16 new_m, new_l;
+    block_softmax(s, &new_m, &new_l, start, first_position, 1, window, is_whole, N);
+    const float16 top = larger(m, new_m);
     const int16 is_empty = new_m == -INFINITY;
-    const float16 old_factor = select(exp16(m - top), (float16)(1.0f), is_empty);
-    const float16 new_factor = select(exp16(new_m - top), (float16)(0.0f), is_empty);
-    l = fma(vload16(0, block_l), new_factor, l * old_factor);
+    const float16 old_factor = select(exp_of_negative16(m - top), (float16)(1.0f), is_empty);
+    const float16 new_factor = select(exp_of_negative16(new_m - top), (float16)(0.0f), is_empty);
+    l = fma(new_l, new_factor, l * old_factor);
     m = top;
     vstore16(old_factor, 0, from_old);
     vstore16(new_factor, 0, from_block);

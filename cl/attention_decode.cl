@@ -7,7 +7,7 @@
 // One block for QUERIES queries, of which n are there, to results ld floats apart.
 INLINE void attend_block(__global float* results, const long ld, GLOBAL float* q, GLOBAL KV* keys,
                          GLOBAL KV* values, const int start, const int oldest, const int position,
-                         const int n, const float scale, const float one) {
+                         const int window, const int n, const float scale, const float one) {
   float16 s[QUERIES * GROUPS];
   float turned[E16 * QUERIES];
   turn_queries(turned, q, E16, n, QUERIES);
@@ -18,11 +18,14 @@ INLINE void attend_block(__global float* results, const long ld, GLOBAL float* q
   scores(s + 2, turned, keys + 32 * E16, values + 32 * E16, scale, QUERIES, 2);
 #endif
   const int is_whole = start + BLOCK - 1 <= position && start >= oldest;
+  float16 largest, total;
+  float of_largest[16], of_total[16];
+  block_softmax(s, &largest, &total, start, position, 0, window, is_whole, QUERIES);
+  vstore16(largest, 0, of_largest);
+  vstore16(total, 0, of_total);
   for (int i = 0; i < n; ++i) {
-    float largest, total;
-    block_softmax(s + i * GROUPS, &largest, &total, start, oldest, position, is_whole);
-    results[i * ld + E16] = largest;
-    results[i * ld + E16 + 1] = total;
+    results[i * ld + E16] = of_largest[i];
+    results[i * ld + E16 + 1] = of_total[i];
   }
   const int lo = max(oldest - start, 0), hi = min(position - start, BLOCK - 1);
   GLOBAL KV* next = keys + (long)BLOCK * E16;
@@ -61,7 +64,7 @@ KERNEL void attend_blocks(__global float* results, GLOBAL float* q, GLOBAL uchar
       const int h = kv * GQA + i;
       attend_block(results + ((long)h * most_blocks + b) * RESULT, (long)most_blocks * RESULT,
                    q + (long)h * E16, (GLOBAL KV*)keys + at, (GLOBAL KV*)values + at, start, oldest,
-                   position, min(QUERIES, GQA - i), scale, one);
+                   position, window, min(QUERIES, GQA - i), scale, one);
     }
   }
 }

@@ -113,12 +113,13 @@ INLINE ushort16 half16_bits(const float16 v) {
 #endif
 }
 
-// exp(x) to 2 ulp, the same bits on every device: 2^n * exp(r), |r| <= ln(2) / 2 in two parts (Cody &
-// Waite), exp(r) by the polynomial of Cephes' expf. 0 below -87.3, +inf above 88.7, NaN stays.
-INLINE float16 exp16(const float16 x) {
-  const float16 bounded = clamp(x, -87.33f, 88.37f);
-  const float16 n = rint(bounded * 1.44269504088896341f);
-  float16 r = fma(n, (float16)(-0.693359375f), bounded);
+// exp(x) to 2 ulp for |x| < 88, the same bits on every device: 2^n * exp(r), |r| <= ln(2) / 2 in two parts (Cody
+// & Waite), exp(r) by the polynomial of Cephes' expf. n + 127 comes out in the lowest bits of a large float.
+INLINE float16 exp_in_range16(const float16 x) {
+  const float large = 12582912.0f + 127.0f;
+  const float16 shifted = fma(x, (float16)(1.44269504088896341f), (float16)(large));
+  const float16 n = shifted - large;
+  float16 r = fma(n, (float16)(-0.693359375f), x);
   r = fma(n, (float16)(2.12194440e-4f), r);
   float16 p = (float16)(1.9875691500e-4f);
   p = fma(p, r, (float16)(1.3981999507e-3f));
@@ -127,7 +128,17 @@ INLINE float16 exp16(const float16 x) {
   p = fma(p, r, (float16)(1.6666665459e-1f));
   p = fma(p, r, (float16)(5.0000001201e-1f));
   p = fma(p, r * r, r) + 1.0f;
-  float16 y = p * as_float16((convert_int16(n) + 127) << 23);
+  return p * as_float16(as_int16(shifted) << 23);
+}
+
+// The same where x <= 0: 0 below -87.3, NaN stays.
+INLINE float16 exp_of_negative16(const float16 x) {
+  return select(exp_in_range16(x), (float16)(0.0f), x < -87.33f);
+}
+
+// And of any x: +inf above 88.7, too.
+INLINE float16 exp16(const float16 x) {
+  float16 y = exp_in_range16(clamp(x, -87.33f, 88.37f));
   y = select(y, (float16)(0.0f), x < -87.33f);
   y = select(y, (float16)(INFINITY), x > 88.72f);
   return select(y, x, isnan(x));

@@ -146,7 +146,7 @@ KERNEL void sample_pick(__global int* result, __global float* scratch, __global 
     __global float* p = scratch;
     float16 total16 = 0.0f;
     for (int v = 0; v < V; v += 16) {
-      const float16 e = exp16(load_partial16(logits + v, V - v) - best);
+      const float16 e = exp_of_negative16(load_partial16(logits + v, V - v) - best);
       store_partial16(e, p + v, V - v);
       if (V - v >= 16) total16 += e;
     }
@@ -171,7 +171,7 @@ KERNEL void sample_pick(__global int* result, __global float* scratch, __global 
     if (temperature != 1.0f) {
       for (int v = 0; v < V; v += 16) {
         const float16 old = load_partial16(p + v, V - v);
-        const float16 e = exp16((load_partial16(logits + v, V - v) - best) / temperature);
+        const float16 e = exp_of_negative16((load_partial16(logits + v, V - v) - best) / temperature);
         store_partial16(select(e, (float16)(0.0f), old == 0.0f), p + v, V - v);
       }
       for (int v = 0; v < V; ++v) kept += p[v];
