@@ -26,7 +26,8 @@ void ComputeLogits(Session& session, std::span<const int32_t> ids, const CancelF
   for (size_t done = 0; done < ids.size(); done += chunk) {
     ThrowIfCancelled(cancel, "session logits");
     const size_t n = std::min(chunk, ids.size() - done);
-    session.PrefillLogits(ids.subspan(done, n), logits.subspan(done * vocab_size, n * vocab_size));
+    session.PrefillLogits(ids.subspan(done, n), logits.subspan(done * vocab_size, n * vocab_size),
+                          cancel);
   }
 }
 

@@ -94,6 +94,9 @@ class Device : public std::enable_shared_from_this<Device> {
   void Enqueue(const Kernel& kernel, const Range& range, const Work* work = nullptr);
   void Flush();
   void Finish();
+  // A point in the order of the calls, and waiting until all before it is complete.
+  ClEvent Mark();
+  void Wait(const ClEvent& mark);
 
   // Times every launch from here to StopProfile, by the driver's own clock. STATE where a profile
   // runs already, or where none does. Waits for what was queued before.

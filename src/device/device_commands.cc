@@ -161,4 +161,20 @@ void Device::Finish() {
   CheckCl(clFinish(queue_.get()), "clFinish");
 }
 
+ClEvent Device::Mark() {
+  CheckThread("Mark");
+  cl_event event = nullptr;
+  CheckCl(clEnqueueMarkerWithWaitList(queue_.get(), 0, nullptr, &event),
+          "clEnqueueMarkerWithWaitList");
+  ClEvent mark(event);
+  Flush();
+  return mark;
+}
+
+void Device::Wait(const ClEvent& mark) {
+  CheckThread("Wait");
+  const cl_event event = mark.get();
+  CheckCl(clWaitForEvents(1, &event), "clWaitForEvents");
+}
+
 }  // namespace inference

@@ -126,7 +126,7 @@ void Generation::Impl::PrefillChunk(GenerateEvent& event) {
   const std::span<const int32_t> left = std::span(request.prompt).subspan(prompt_done);
   const auto most = static_cast<size_t>(session->model().prefill_chunk());
   if (left.size() > most) {
-    session->Prefill(left.first(most));
+    session->Prefill(left.first(most), request.cancel.get());
   } else {
     Sample(left);
   }
@@ -144,7 +144,7 @@ void Generation::Impl::Decode() {
 }
 
 void Generation::Impl::Sample(std::span<const int32_t> ids) {
-  const int32_t id = session->PrefillAndSample(ids, draws++);
+  const int32_t id = session->PrefillAndSample(ids, draws++, request.cancel.get());
   Require(id != kNoToken, Status::kNumeric,
           "generate: the logits after position {} are not numbers", session->length() - 1);
   next = id;

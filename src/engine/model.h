@@ -33,7 +33,7 @@ std::shared_ptr<const TextProcessor> LoadTextProcessor(const std::string& path,
 struct LoadOptions {
   std::string device;              // index, name part or type; "" = default
   int64_t context_length = 0;      // 0 = what the model was made for
-  int64_t prefill_chunk = 256;     // tokens a step: the bound on how late a cancel is seen
+  int64_t prefill_chunk = 512;     // tokens a step
   DType kv_type = DType::kF32;     // of the sessions' keys and values: or kF16
   bool round_activations = false;  // see Recording::RoundActivations
   TextOptions text;

@@ -14,6 +14,7 @@ struct Session::Step {
   uint32_t draw = 0;
   std::span<float> logits = {};  // kLogits
   int32_t* sampled = nullptr;    // kSample
+  const CancelFlag* cancel = nullptr;
 };
 
 struct Session::Recorded {
@@ -100,15 +101,16 @@ void Session::CheckIds(std::span<const int32_t> ids) const {
   }
 }
 
-void Session::Prefill(std::span<const int32_t> ids) {
-  Compute({.ids = ids, .mode = Mode::kPrefill});
+void Session::Prefill(std::span<const int32_t> ids, const CancelFlag* cancel) {
+  Compute({.ids = ids, .mode = Mode::kPrefill, .cancel = cancel});
 }
 
-void Session::PrefillLogits(std::span<const int32_t> ids, std::span<float> out) {
+void Session::PrefillLogits(std::span<const int32_t> ids, std::span<float> out,
+                            const CancelFlag* cancel) {
   const auto vocab_size = static_cast<size_t>(model_->network().dims().vocab_size);
   Require(out.size() == ids.size() * vocab_size, Status::kInternal,
           "logits: room for {} values, want {} x {}", out.size(), ids.size(), vocab_size);
-  Compute({.ids = ids, .mode = Mode::kLogits, .logits = out});
+  Compute({.ids = ids, .mode = Mode::kLogits, .logits = out, .cancel = cancel});
 }
 
 int64_t Session::logits_chunk() const {
@@ -117,9 +119,10 @@ int64_t Session::logits_chunk() const {
                     model_->prefill_chunk());
 }
 
-int32_t Session::PrefillAndSample(std::span<const int32_t> ids, uint32_t draw) {
+int32_t Session::PrefillAndSample(std::span<const int32_t> ids, uint32_t draw,
+                                  const CancelFlag* cancel) {
   int32_t sampled = kNoToken;
-  Compute({.ids = ids, .mode = Mode::kSample, .draw = draw, .sampled = &sampled});
+  Compute({.ids = ids, .mode = Mode::kSample, .draw = draw, .sampled = &sampled, .cancel = cancel});
   return sampled;
 }
 
@@ -158,7 +161,7 @@ void Session::RunStep(const Step& step) {
   Recorded& recorded = RecordedFor(T, step.mode);
   impl_->step.Set(device, length(), step.draw, step.ids);
   impl_->written = std::max(impl_->written, length() + T);
-  recorded.recording->Run(length());
+  recorded.recording->Run(length(), step.cancel);
   switch (step.mode) {
     case Mode::kPrefill:
       device.Finish();

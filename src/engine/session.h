@@ -42,15 +42,18 @@ class Session {
   void CheckIds(std::span<const int32_t> ids) const;
 
   // Computes one chunk (1 to model().prefill_chunk() ids) and commits it. CONTEXT_FULL where it
-  // does not fit.
-  void Prefill(std::span<const int32_t> ids);
+  // does not fit, CANCELLED where `cancel` is set meanwhile: some 0.05 s of work may follow on a
+  // CPU.
+  void Prefill(std::span<const int32_t> ids, const CancelFlag* cancel = nullptr);
   // The same, with the logits after every id: `out` is [n, vocab_size].
-  void PrefillLogits(std::span<const int32_t> ids, std::span<float> out);
+  void PrefillLogits(std::span<const int32_t> ids, std::span<float> out,
+                     const CancelFlag* cancel = nullptr);
   // Most ids for one PrefillLogits: the logits are a temporary on the device.
   int64_t logits_chunk() const;
   // The same as Prefill, and samples what follows the last id. The id it gives is not committed;
   // kNoToken where the logits are not numbers. `draw` counts the samplings of this request.
-  int32_t PrefillAndSample(std::span<const int32_t> ids, uint32_t draw);
+  int32_t PrefillAndSample(std::span<const int32_t> ids, uint32_t draw,
+                           const CancelFlag* cancel = nullptr);
   void ResetSampler(const SampleOptions& options);
 
  private:

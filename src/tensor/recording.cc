@@ -11,9 +11,11 @@ namespace inference {
 
 namespace {
 
-constexpr int64_t kGpuGroup = 64;            // work-items a group
-constexpr int64_t kGpuMaxItems = 1 << 20;    // bodies walk on in strides beyond that
-constexpr int kMostApart = 16;               // runs, after work-groups did not meet
+constexpr int64_t kGpuGroup = 64;          // work-items a group
+constexpr int64_t kGpuMaxItems = 1 << 20;  // bodies walk on in strides beyond that
+constexpr int kMostApart = 16;             // runs, after work-groups did not meet
+constexpr uint64_t kSliceFlops =
+    4'000'000'000;  // between two looks at a cancel flag: some 20 ms of a CPU
 constexpr int64_t kPartsPerComputeUnit = 2;  // evens out cores that other processes slow down
 
 KernelFamily FamilyOf(const Device& device) {
@@ -89,24 +91,36 @@ void Recording::UseOneLaunch() {
   one_launch_ = family_ == KernelFamily::kCpu;
 }
 
-void Recording::Enqueue(size_t first_node, int64_t position) {
+// At most two slices of work are queued where somebody may cancel: one runs while the next is made.
+void Recording::Enqueue(size_t first_node, int64_t position, const CancelFlag* cancel) {
+  uint64_t flops = 0;
+  ClEvent slice;
   for (size_t i = first_node; i < nodes_.size(); ++i) {
     const Node& node = nodes_[i];
-    if (device_->is_profiling()) {
-      const Work work = WorkOf(node.work, position);
-      device_->Enqueue(node.kernel, node.range, &work);
-    } else {
-      device_->Enqueue(node.kernel, node.range);
+    const Work work =
+        device_->is_profiling() || cancel != nullptr ? WorkOf(node.work, position) : Work{};
+    device_->Enqueue(node.kernel, node.range, &work);
+    flops += work.flops;
+    if (cancel == nullptr || flops < kSliceFlops) continue;
+    ClEvent next = device_->Mark();
+    if (slice) device_->Wait(slice);
+    slice = std::move(next);
+    flops = 0;
+    if (cancel->IsSet()) {
+      device_->Finish();
+      ThrowIfCancelled(cancel, "step");
     }
   }
   device_->Flush();
 }
 
-void Recording::Run(int64_t position) {
-  if (!one_launch_ || nodes_.empty() || device_->is_profiling()) return Enqueue(0, position);
+void Recording::Run(int64_t position, const CancelFlag* cancel) {
+  if (!one_launch_ || nodes_.empty() || device_->is_profiling()) {
+    return Enqueue(0, position, cancel);
+  }
   if (apart_ > 0) {
     --apart_;
-    return Enqueue(0, position);
+    return Enqueue(0, position, cancel);
   }
   if (!resident_) resident_ = std::make_unique<ResidentLaunch>(*device_, phases_);
   const size_t done = resident_->Run(*device_);
@@ -117,7 +131,7 @@ void Recording::Run(int64_t position) {
   // Somebody else has the cores: the longer this goes on, the rarer we try.
   apart_ = next_apart_;
   next_apart_ = std::min(2 * next_apart_, kMostApart);
-  Enqueue(done, position);
+  Enqueue(done, position, cancel);
 }
 
 }  // namespace inference

@@ -13,6 +13,7 @@
 #include "device/device.h"
 #include "tensor/resident.h"
 #include "tensor/tensor.h"
+#include "util/cancel.h"
 
 namespace inference {
 
@@ -65,8 +66,9 @@ class Recording {
   void UseOneLaunch();
 
   // Enqueues every node, in one launch or one each (so while the device is profiling); submission
-  // thread only. `position`: of the first new token, for work that depends on it.
-  void Run(int64_t position = 0);
+  // thread only. `position`: of the first new token, for work that depends on it. Where `cancel` is
+  // set while separate launches are queued, those queued are awaited and CANCELLED is thrown.
+  void Run(int64_t position = 0, const CancelFlag* cancel = nullptr);
   size_t size() const { return nodes_.size(); }
 
  private:
@@ -82,7 +84,7 @@ class Recording {
   }
   static std::variant<Buffer, uint32_t> Word(uint32_t value) { return value; }
   static std::variant<Buffer, uint32_t> Word(float value) { return std::bit_cast<uint32_t>(value); }
-  void Enqueue(size_t first_node, int64_t position);
+  void Enqueue(size_t first_node, int64_t position, const CancelFlag* cancel);
   Range RangeFor(int64_t units) const;
   std::string GroupDefine() const;  // " -D GROUP=64"
 
