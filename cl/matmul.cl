@@ -7,7 +7,7 @@
 //   matvec       one row, CPU devices: normalises the input itself; bandwidth bound
 //   matmul       many rows in tiles (cl/matmul_prepare.cl), CPU devices: unpacks a panel of W into the
 //                first cache, then walks the tokens; compute bound
-//   matmul_each  (cl/matmul_each.cl) any rows, one output a work-item: GPU devices
+//   matmul_each, matvec_group, matmul_group (files of their names) for other devices
 #ifndef TILE
   #define TILE 12  // tokens a register tile: 12 x 2 vectors of sums; with 14 x 2 compilers run out of registers
 #endif

@@ -116,6 +116,38 @@ std::vector<float> RunProject(KernelFamily family, const MatmulInput& input, con
   return out;
 }
 
+// The device with one kernel for all products on the GPU family.
+class WithChoice {
+ public:
+  explicit WithChoice(const MatmulChoice& choice) {
+    constexpr int64_t kAny = 1 << 30;
+    TestDevice()->SetTuning({.matmul = {{false, kAny, kAny, choice}, {true, kAny, kAny, choice}}});
+  }
+  ~WithChoice() { TestDevice()->SetTuning({}); }
+};
+
+// Each kernel of the GPU family that a type can have.
+std::vector<MatmulChoice> Kernels(bool blocks) {
+  using enum MatmulKernel;
+  std::vector<MatmulChoice> out = {{},
+                                   {.kernel = kTiles, .rows = 64, .tokens = 16, .item_tokens = 4}};
+  if (blocks) out.push_back({.kernel = kLanes, .lanes = 8});
+  return out;
+}
+
+// The same in more sizes.
+std::vector<MatmulChoice> Sizes(bool blocks) {
+  using enum MatmulKernel;
+  std::vector<MatmulChoice> out = Kernels(blocks);
+  out.push_back({.kernel = kTiles, .rows = 32, .tokens = 64, .item_tokens = 8});
+  out.push_back({.kernel = kTiles, .rows = 128, .tokens = 8, .item_tokens = 2});
+  if (blocks) {
+    out.push_back({.kernel = kLanes, .lanes = 2});
+    out.push_back({.kernel = kLanes, .lanes = 16});
+  }
+  return out;
+}
+
 class MatmulTypeTest : public testing::TestWithParam<WeightFormat> {};
 
 TEST_P(MatmulTypeTest, MatchesReferenceAndAllKernelsAgreeOnBits) {
@@ -130,8 +162,12 @@ TEST_P(MatmulTypeTest, MatchesReferenceAndAllKernelsAgreeOnBits) {
       const auto x = RandomNormal(static_cast<size_t>(kT * I), 5);
       const auto a = ReferenceInput(x, kT, I, {}, {}, {}, 0, nullptr);
       const auto many = RunProject(KernelFamily::kCpu, {.x = Upload({kT, I}, x)}, W.packed, {}, O);
-      const auto each = RunProject(KernelFamily::kGpu, {.x = Upload({kT, I}, x)}, W.packed, {}, O);
-      EXPECT_EQ(many, each) << "O " << O << " I " << I;
+      for (const MatmulChoice& choice : Kernels(!plain)) {
+        ASSERT_TRUE(choice.IsValid(!plain)) << NameOf(choice);
+        const WithChoice with(choice);
+        EXPECT_EQ(many, RunProject(KernelFamily::kGpu, {.x = Upload({kT, I}, x)}, W.packed, {}, O))
+            << NameOf(choice) << " O " << O << " I " << I;
+      }
       for (int64_t t = 0; t < kT; ++t) {
         for (int64_t o = 0; o < O; ++o) {
           ExpectProduct(many[static_cast<size_t>(t * O + o)], W.values[static_cast<size_t>(o)],
@@ -241,17 +277,18 @@ double Gelu(double g) {
   return 0.5 * g * (1 + std::tanh(std::sqrt(2 / M_PI) * (g + 0.044715 * g * g * g)));
 }
 
-class MatmulEpilogueTest : public testing::TestWithParam<std::tuple<Epilogue, bool>> {};
+class MatmulEpilogueTest : public testing::TestWithParam<std::tuple<Epilogue, bool, DType>> {};
 
 TEST_P(MatmulEpilogueTest, MatchesReference) {
-  constexpr int64_t kI = 40;
+  const DType type = std::get<2>(GetParam());
+  const int64_t kI = type == DType::kBF16 ? 40 : 64;
   constexpr float kCap = 2.5f;
   const Epilogue epilogue = std::get<0>(GetParam());  // a lambda captures it: no binding
   const bool with_bias = std::get<1>(GetParam());
   const bool gated = epilogue == Epilogue::kSiluGate || epilogue == Epilogue::kGeluGate;
   for (const int64_t T : {1, 2, 5, 9, 30}) {
     const int64_t O = gated ? 96 : 37, outputs = gated ? O / 2 : O;
-    Matrix W = MakeMatrix(DType::kBF16, O, kI, 11);
+    Matrix W = MakeMatrix(type, O, kI, 11);
     std::vector<float> bias(48 * 2, 0.0f);
     if (with_bias) {
       bias = RandomNormal(bias.size(), 8);
@@ -293,8 +330,12 @@ TEST_P(MatmulEpilogueTest, MatchesReference) {
     };
     const auto cpu =
         RunProject(KernelFamily::kCpu, {.x = Upload({T, kI}, x)}, W.packed, options, outputs);
-    EXPECT_EQ(
-        cpu, RunProject(KernelFamily::kGpu, {.x = Upload({T, kI}, x)}, W.packed, options, outputs));
+    for (const MatmulChoice& choice : Sizes(BlockColumns(W.packed.format) > 1)) {
+      const WithChoice with(choice);
+      EXPECT_EQ(cpu, RunProject(KernelFamily::kGpu, {.x = Upload({T, kI}, x)}, W.packed, options,
+                                outputs))
+          << NameOf(choice);
+    }
     for (int64_t t = 0; t < T; ++t) {
       for (int64_t o = 0; o < outputs; ++o) {
         EXPECT_NEAR(static_cast<double>(cpu[static_cast<size_t>(t * outputs + o)]), want(t, o),
@@ -310,7 +351,8 @@ INSTANTIATE_TEST_SUITE_P(Epilogues, MatmulEpilogueTest,
                                                           Epilogue::kSoftCap, Epilogue::kMulSilu,
                                                           Epilogue::kMulGelu, Epilogue::kSiluGate,
                                                           Epilogue::kGeluGate),
-                                          testing::Bool()));
+                                          testing::Bool(),
+                                          testing::Values(DType::kBF16, DType::kQ4_1)));
 
 TEST(MatmulErrorTest, ShapesThatDoNotFitAreNamed) {
   const Matrix W = MakeMatrix(DType::kF32, 4, 8, 1);
