@@ -1,133 +1,106 @@
-// Each product kernel against the two limits of the device, measured in the same process: the rate
-// of a kernel that only reads (GB/s), and the rate of float32 fma on registers (GFLOP/s).
-//   build/bin/op_bench [--benchmark_filter=Matvec/Q4_1]
+// Each kernel against the two limits of the device, measured in the same process: the rate of a
+// kernel that only reads, and the rate of float32 products. Bytes and operations are those that the
+// ops state.
+//   build/bin/op_bench [--benchmark_filter=Matvec/Q4_1] [--benchmark_out=ops.json]
+// bench/roofline draws the JSON.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <chrono>
-#include <memory>
-#include <string>
-#include <vector>
+#include <cstdlib>
 
 #include "device/bandwidth.h"
-#include "device/device.h"
-#include "ops/matmul.h"
-#include "util/error.h"
+#include "device/gemm_rate.h"
+#include "op_cases.h"
 
 namespace inference {
 namespace {
 
-constexpr int64_t kColumns = 2048;
 constexpr uint64_t kBandwidthBytes = uint64_t{1} << 30;
 
+// INFERENCE_DEVICE: as the option "device" of a model.
 const std::shared_ptr<Device>& TheDevice() {
   static const std::shared_ptr<Device> device = [] {
+    const char* wish = std::getenv("INFERENCE_DEVICE");
     const DeviceList list = ListDevices();
-    return Device::Open(list.devices.at(FindDevice(list, "")), {}, nullptr);
+    return Device::Open(list.devices.at(FindDevice(list, wish == nullptr ? "" : wish)), {},
+                        nullptr);
   }();
   return device;
 }
 
-double ReadLimit() {
-  static const double gb_s = MeasureReadBandwidth(*TheDevice(), kBandwidthBytes);
-  return gb_s;
+struct Limits {
+  double read_gb_s, gemm_gflop_s;
+};
+
+const Limits& TheLimits() {
+  static const Limits limits{MeasureReadBandwidth(*TheDevice(), kBandwidthBytes),
+                             MeasureGemmRate(*TheDevice())};
+  return limits;
 }
 
-// fma on sixteen chains of sixteen lanes, nothing else.
-double FmaLimit() {
-  static const double gflop_s = [] {
-    constexpr int32_t kRounds = 1 << 20;
-    const std::string source = R"(__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-      void fma_only(__global float* out, const int rounds) {
-        float16 a[16];
-        for (int i = 0; i < 16; ++i) a[i] = (float16)(i);
-        for (int r = 0; r < rounds; ++r) {
-          #pragma unroll
-          for (int i = 0; i < 16; ++i) a[i] = fma(a[i], (float16)(0.999f), (float16)(0.5f));
-        }
-        float16 sum = 0;
-        for (int i = 0; i < 16; ++i) sum += a[i];
-        vstore16(sum, get_global_id(0), out);
-      })";
-    Device& device = *TheDevice();
-    double best = 0;
-    device.Run([&] {
-      const size_t items = device.info().compute_units;
-      Kernel kernel = device.GetKernelFromSource("fma_only", source, "");
-      kernel.SetArgs(device.Allocate(items * 64), kRounds);
-      for (int run = 0; run < 5; ++run) {
-        const auto start = std::chrono::steady_clock::now();
-        device.Enqueue(kernel, {items, 1});
-        device.Finish();
-        const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-        best = std::max(
-            best, 2.0 * 16 * 16 * kRounds * static_cast<double>(items) / seconds.count() / 1e9);
-      }
-    });
-    return best;
-  }();
-  return gflop_s;
+// What one run moves and computes.
+Work WorkOf(Device& device, Recording& recording, int64_t position) {
+  device.StartProfile();
+  recording.Run(position);
+  Work sum;
+  for (const KernelTime& time : device.StopProfile()) {
+    sum.weight_bytes += time.work.weight_bytes;
+    sum.read_bytes += time.work.read_bytes;
+    sum.written_bytes += time.work.written_bytes;
+    sum.flops += time.work.flops;
+  }
+  return sum;
 }
 
-// y = W x for T rows; W's values do not matter, its size does.
-void Product(benchmark::State& state, WeightFormat format, int64_t rows, int64_t T) {
+void Measure(benchmark::State& state, const OpCase& op) {
+  if (!op.record) return state.SkipWithError(op.note.c_str());
   Device& device = *TheDevice();
-  const double limit = T == 1 ? ReadLimit() : FmaLimit();
-  const uint64_t bytes = PackedBytes(format, rows, kColumns);
+  Work work;
   std::chrono::duration<double> seconds{};
   device.Run([&] {
-    const PackedMatrix W{format, rows, kColumns, device.Allocate(bytes), {}};
-    const Tensor x{
-        device.Allocate(static_cast<uint64_t>(T * kColumns) * 4), {T, kColumns}, nullptr};
-    const Tensor y{device.Allocate(static_cast<uint64_t>(T * rows) * 4), {T, rows}, nullptr};
-    device.FillZero(W.data, 0, bytes);
-    device.FillZero(x.buffer, 0, x.buffer.size());
     Recording recording(TheDevice());
-    Project(recording, PrepareInput(recording, {.x = x}), W, y);
-    recording.Run();
+    const std::shared_ptr<void> memory = op.record(recording);
+    recording.Run(op.position);  // compiles
     device.Finish();
+    work = WorkOf(device, recording, op.position);
     const auto start = std::chrono::steady_clock::now();
     for (auto _ : state) {
-      recording.Run();
+      recording.Run(op.position);
       device.Finish();
     }
     seconds = std::chrono::steady_clock::now() - start;
   });
-  const double per_run =
-      T == 1 ? static_cast<double>(bytes) : 2.0 * static_cast<double>(T * rows * kColumns);
-  const std::string unit = T == 1 ? "GB/s" : "GFLOP/s";
-  const double rate = per_run * static_cast<double>(state.iterations()) / seconds.count() / 1e9;
-  state.counters[unit] = rate;
-  state.counters["share"] = rate / limit;
-}
-
-void Register() {
-  std::vector<WeightFormat> formats;
-  for (int type = 0; IsPackable(static_cast<DType>(type)); ++type) {
-    formats.emplace_back(static_cast<DType>(type));
-  }
-  for (const int bits : {2, 3, 4, 5, 6, 8}) {
-    formats.push_back(WeightFormat::Affine(bits, 64, DType::kBF16));
-  }
-  for (const WeightFormat& format : formats) {
-    const std::string type =
-        format.is_affine() ? fmt::format("Affine{}", format.bits) : NameOf(format);
-    // 400 MB of weights: far larger than the caches.
-    const int64_t rows = static_cast<int64_t>(400'000'000 / PackedBytes(format, 64, kColumns)) * 64;
-    benchmark::RegisterBenchmark(("Matvec/" + type).c_str(), Product, format, rows, 1)
-        ->MeasureProcessCPUTime()
-        ->UseRealTime();
-    benchmark::RegisterBenchmark(("Matmul252/" + type).c_str(), Product, format, 2048, 252)
-        ->MeasureProcessCPUTime()
-        ->UseRealTime();
-  }
+  device.Trim();
+  const Limits& limits = TheLimits();
+  const double runs_s = static_cast<double>(state.iterations()) / seconds.count() / 1e9;
+  const auto bytes = static_cast<double>(work.weight_bytes + work.read_bytes + work.written_bytes);
+  const double gb_s = bytes * runs_s, gflop_s = static_cast<double>(work.flops) * runs_s;
+  state.counters["GB/s"] = gb_s;
+  state.counters["GFLOP/s"] = gflop_s;
+  state.counters["share"] = std::max(gb_s / limits.read_gb_s, gflop_s / limits.gemm_gflop_s);
+  state.counters["bytes"] = bytes;
+  state.counters["flops"] = static_cast<double>(work.flops);
+  state.SetLabel(op.note);
 }
 
 }  // namespace
 }  // namespace inference
 
 int main(int argc, char** argv) {
+  using namespace inference;
   benchmark::Initialize(&argc, argv);
-  inference::Register();
+  for (const auto& cases : {ProductCases(), ModelPartCases()}) {
+    for (const OpCase& op : cases) {
+      benchmark::RegisterBenchmark(op.name.c_str(), Measure, op)
+          ->MeasureProcessCPUTime()
+          ->UseRealTime();
+    }
+  }
+  benchmark::AddCustomContext("device", TheDevice()->info().name);
+  benchmark::AddCustomContext("driver", TheDevice()->info().driver);
+  benchmark::AddCustomContext("read_gb_s", fmt::format("{:.1f}", TheLimits().read_gb_s));
+  benchmark::AddCustomContext("gemm_gflop_s", fmt::format("{:.1f}", TheLimits().gemm_gflop_s));
   benchmark::RunSpecifiedBenchmarks();
   return 0;
 }

@@ -1,216 +1,175 @@
-// Rotary embedding into the cache, and attention over it. E = HEAD_DIM, E16 = E rounded up to 16.
-//
-//   keys   [K, capacity / 16, E16, 16]   sixteen positions side by side: scores need no sum across lanes
-//   values [K, capacity, E16]            position p lives at slot p % capacity
-//
-// A query walks its positions in blocks of 64 (aligned to absolute positions): scores, a softmax of the
-// block, its weighted values; then the block is merged into what came before (Milakov & Gimelshein 2018).
-// Blocks are merged in ascending order whatever the tile: a query has the same bits in decode and prefill.
-#define E16 ((HEAD_DIM + 15) / 16 * 16)
+// Attention over the cache (cl/kv_cache.cl). A query walks its positions in blocks of 64 (aligned to absolute
+// positions): scores, a softmax of the block, its weighted values; then the block is merged into what came
+// before (Milakov & Gimelshein 2018). Blocks are merged in ascending order whatever the tile: a query has
+// the same bits in decode (cl/attention_decode.cl) and prefill.
 #define BLOCK 64
 #define GROUPS (BLOCK / 16)
 
-// Rotates x[0, 2 * half_R) in place: dimension i turns with i + half_R.
-INLINE void rotate(float* x, const float* cos_t, const float* sin_t, const int half_R) {
-  for (int i = 0; i < half_R; ++i) {
-    const float a = x[i], b = x[i + half_R];
-    x[i] = fma(a, cos_t[i], -(b * sin_t[i]));
-    x[i + half_R] = fma(b, cos_t[i], a * sin_t[i]);
+// sum[n][g] = fma(a[n * stride], v[g], sum[n][g]) for N queries and G vectors. Sums that begin are 0: loops
+// that only clear or copy become calls that keep vectors out of registers.
+INLINE void outer_product(float16* sum, const float* a, const int stride, GLOBAL KV* v,
+                          const long ld_v, const int begins, const int N, const int G) {
+  float16 of_v[GROUPS];
+#pragma unroll
+  for (int g = 0; g < G; ++g) of_v[g] = load_kv16(v + g * ld_v);
+#pragma unroll
+  for (int n = 0; n < N; ++n) {
+#pragma unroll
+    for (int g = 0; g < G; ++g) {
+      sum[n * G + g] =
+          fma((float16)(a[n * stride]), of_v[g], begins ? (float16)(0.0f) : sum[n * G + g]);
+    }
   }
 }
 
-// One head of E values to x[0, E16), normed where `normed`.
-INLINE void load_head(float* x, GLOBAL float* from, GLOBAL float* norm_weight, const float eps,
-                      const int normed) {
+INLINE void fetch_vectors(GLOBAL KV* p, const long ld, const int G) {
+#pragma unroll
+  for (int g = 0; g < G; ++g) PREFETCH(p + g * ld);
+}
+
+// Scaled scores of N queries against G groups of sixteen positions: s[n * GROUPS + g]. q [E16, N]. next:
+// the block that is read next, or null; few queries take so little time for each that it is fetched ahead.
+INLINE void scores(float16* s, const float* q, GLOBAL KV* keys, GLOBAL KV* next, const float scale,
+                   const int N, const int G) {
+  float16 sum[2 * N_MAX];
+  outer_product(sum, q, 1, keys, E16 * 16, 1, N, G);
+  for (int e = 1; e < E16; ++e) {
+    if (next) fetch_vectors(next + (long)e * G * 16, 16, G);
+    outer_product(sum, q + e * N, 1, keys + e * 16, E16 * 16, 0, N, G);
+  }
+#pragma unroll
+  for (int n = 0; n < N; ++n) {
+#pragma unroll
+    for (int g = 0; g < G; ++g) s[n * GROUPS + g] = sum[n * G + g] * scale;
+  }
+}
+
+// sum[n][g] = sum over positions [lo, hi] of p[n][position] * values[position, 16 g ...], for G vectors of
+// the head from `values` on. next: as above.
+INLINE void weighted_values(float16* sum, const float* p, GLOBAL KV* values, GLOBAL KV* next,
+                            const int lo, const int hi, const int N, const int G) {
+  outer_product(sum, p + lo, BLOCK, values + (long)lo * E16, 16, 1, N, G);
+  for (int j = lo + 1; j <= hi; ++j) {
+    if (next) fetch_vectors(next + j * 16, BLOCK * 16, G);
+    outer_product(sum, p + j, BLOCK, values + (long)j * E16, 16, 0, N, G);
+  }
+}
+
+// The same, into a block's results: out = from_block * sum + from_old * out.
+INLINE void merge_values(float16* out, const float* p, GLOBAL KV* values, const int lo, const int hi,
+                         const float* from_old, const float* from_block, const int N, const int G) {
+  float16 sum[2 * N_MAX];
+  weighted_values(sum, p, values, 0, lo, hi, N, G);
+#pragma unroll
+  for (int n = 0; n < N; ++n) {
+#pragma unroll
+    for (int g = 0; g < G; ++g) {
+      float16* o = out + n * (E16 / 16) + g;
+      *o = fma(sum[n * G + g], (float16)(from_block[n]), *o * from_old[n]);
+    }
+  }
+}
+
+// The weights of a block's positions, for query n: s becomes exp(s - largest); the others are 0.
+INLINE void block_softmax(float16* s, float* largest, float* total, const int start,
+                          const int first, const int last, const int is_whole) {
+  const int16 lanes = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  float16 top = -INFINITY;
+#pragma unroll
+  for (int g = 0; g < GROUPS; ++g) {
+    float16 v = s[g];
+#ifdef SOFT_CAP
+    v = SOFT_CAP * tanh16(v / SOFT_CAP);
+#endif
+    if (!is_whole) {
+      const int16 at = start + g * 16 + lanes;
+      v = select((float16)(-INFINITY), v, at <= last && at >= first);
+    }
+    s[g] = v;
+    top = fmax(top, v);
+  }
+  *largest = max16(top);
   float16 sum = 0.0f;
-  for (int e = 0; e < HEAD_DIM; e += 16) {
-    const float16 v = load_partial16(from + e, HEAD_DIM - e);
-    sum = fma(v, v, sum);
-    vstore16(v, 0, x + e);
+#pragma unroll
+  for (int g = 0; g < GROUPS; ++g) {
+    // A block without a visible position: all its weights are 0.
+    s[g] = *largest == -INFINITY ? (float16)(0.0f) : exp16(s[g] - *largest);
+    sum += s[g];
   }
-  if (!normed) return;
-  const float inv = 1.0f / sqrt(sum16(sum) / (float)HEAD_DIM + eps);
-  for (int e = 0; e < HEAD_DIM; ++e) x[e] = x[e] * inv * norm_weight[e];
+  *total = sum16(sum);
 }
 
-// Unit: a token, all its heads.
-//   q [T, H * E16] out    qkv [T, (H + 2K) * E]    inv_freq [half_R]
-KERNEL void rope_append(__global float* q, __global float* keys, __global float* values,
-                        GLOBAL float* qkv, GLOBAL float* inv_freq, GLOBAL float* q_norm_weight,
-                        GLOBAL float* k_norm_weight, GLOBAL int* step, const int T, const int H,
-                        const int K, const int half_R, const int capacity, const float factor,
-                        const float eps, const int normed) {
-  for (int t = PART; t < T; t += PARTS) {
-    const int position = step[0] + t, slot = position % capacity;
-    float cos_t[HEAD_DIM / 2 + 1], sin_t[HEAD_DIM / 2 + 1];
-    for (int i = 0; i < half_R; ++i) {
-      const float angle = (float)position * inv_freq[i];
-      cos_t[i] = cos(angle) * factor;
-      sin_t[i] = sin(angle) * factor;
-    }
-    GLOBAL float* heads = qkv + (long)t * (H + 2 * K) * HEAD_DIM;
-    float x[E16];
-    for (int h = 0; h < H; ++h) {
-      load_head(x, heads + h * HEAD_DIM, q_norm_weight, eps, normed);
-      rotate(x, cos_t, sin_t, half_R);
-      for (int e = 0; e < E16; e += 16) vstore16(vload16(0, x + e), 0, q + ((long)t * H + h) * E16 + e);
-    }
-    for (int h = 0; h < K; ++h) {
-      load_head(x, heads + (H + h) * HEAD_DIM, k_norm_weight, eps, normed);
-      rotate(x, cos_t, sin_t, half_R);
-      __global float* key = keys + ((long)h * (capacity / 16) + slot / 16) * E16 * 16 + slot % 16;
-      for (int e = 0; e < E16; ++e) key[e * 16] = x[e];
-      GLOBAL float* from = heads + (H + K + h) * HEAD_DIM;
-      __global float* value = values + ((long)h * capacity + slot) * E16;
-      for (int e = 0; e < HEAD_DIM; e += 16) {
-        vstore16(load_partial16(from + e, HEAD_DIM - e), 0, value + e);
-      }
-    }
+// turned[e][i] = q[i][e]; the last of n queries stands in for those that are not there.
+INLINE void turn_queries(float* turned, GLOBAL float* q, const long ld_q, const int n, const int N) {
+  for (int i = 0; i < N; ++i) {
+    for (int e = 0; e < E16; ++e) turned[e * N + i] = q[min(i, n - 1) * ld_q + e];
   }
 }
 
-// Scores of N queries against G groups of sixteen positions: s[n * G + g]. Only `rows` queries are
-// there; the last one stands in for the rest.
-INLINE void scores(float16* s, GLOBAL float* q, const long ld_q, const int rows,
-                   GLOBAL float* keys, const int N, const int G) {
-#pragma unroll
-  for (int i = 0; i < N * G; ++i) s[i] = 0.0f;
-  for (int e = 0; e < E16; ++e) {
-#pragma unroll
-    for (int g = 0; g < G; ++g) {
-      const float16 k = vload16(0, keys + ((long)g * E16 + e) * 16);
-#pragma unroll
-      for (int n = 0; n < N; ++n) {
-        s[n * G + g] = fma((float16)(q[min(n, rows - 1) * ld_q + e]), k, s[n * G + g]);
-      }
-    }
-  }
-}
-
-// acc[n * G + g] = sum over positions [lo, hi] of p[n][position] * values[position, 16 g ...]
-INLINE void weighted_values(float16* acc, const float* p, GLOBAL float* values, const int lo,
-                            const int hi, const int N, const int G) {
-#pragma unroll
-  for (int i = 0; i < N * G; ++i) acc[i] = 0.0f;
-  for (int j = lo; j <= hi; ++j) {
-#pragma unroll
-    for (int g = 0; g < G; ++g) {
-      const float16 v = vload16(0, values + (long)j * E16 + g * 16);
-#pragma unroll
-      for (int n = 0; n < N; ++n) {
-        acc[n * G + g] = fma((float16)(p[n * BLOCK + j]), v, acc[n * G + g]);
-      }
-    }
-  }
-}
-
-// Queries t0 ... t0 + n - 1 of one head, n <= N. N = 1 works on four vectors at once instead.
+// Queries of one head at positions first_position ... + n - 1, n <= N <= 16.
 INLINE void attend_tile(__global float* o, const long ld_o, GLOBAL float* q, const long ld_q,
-                        GLOBAL float* keys, GLOBAL float* values, const int first_position,
+                        GLOBAL KV* keys, GLOBAL KV* values, const int first_position,
                         const int n, const int capacity, const int window, const float scale,
                         const int N) {
-  float16 out[N_MAX * (E16 / 16)];
-  float m[N_MAX], l[N_MAX], p[N_MAX * BLOCK];
+  float16 out[N_MAX * (E16 / 16)], s[N_MAX * GROUPS];
+  float turned[E16 * N_MAX], block_m[16], block_l[16], from_old[16], from_block[16];
+  float16 m = -INFINITY, l = 0.0f;  // of each query: the largest score so far, the sum of weights
   for (int i = 0; i < N * (E16 / 16); ++i) out[i] = 0.0f;
-  for (int i = 0; i < N; ++i) {
-    m[i] = -INFINITY;
-    l[i] = 0.0f;
-  }
+  for (int i = 0; i < 16; ++i) block_m[i] = block_l[i] = 0.0f;
+  turn_queries(turned, q, ld_q, n, N);
   const int last_position = first_position + n - 1;
   const int oldest = window > 0 ? max(0, first_position - window + 1) : 0;
-  const int lanes[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
   for (int start = oldest / BLOCK * BLOCK; start <= last_position; start += BLOCK) {
-    const int slot = start % capacity;
-    float16 s[N_MAX * GROUPS];
-    if (N == 1) {
-      scores(s, q, ld_q, 1, keys + (long)slot * E16, 1, GROUPS);
-    } else {
-      for (int g = 0; g < GROUPS; ++g) {
-        float16 one[N_MAX];
-        scores(one, q, ld_q, n, keys + (long)(slot + g * 16) * E16, N, 1);
-        for (int i = 0; i < N; ++i) s[i * GROUPS + g] = one[i];
-      }
-    }
-    float block_m[N_MAX], block_l[N_MAX];
+    GLOBAL KV* k = keys + (long)(start % capacity) * E16;
+    GLOBAL KV* v = values + (long)(start % capacity) * E16;
+    scores(s, turned, k, 0, scale, N, 2);
+    scores(s + 2, turned, k + 32 * E16, 0, scale, N, 2);
+    const int is_whole = start + BLOCK - 1 <= first_position &&
+                         (window <= 0 || start > last_position - window);
     for (int i = 0; i < N; ++i) {
       const int position = first_position + i;
-      const int first = window > 0 ? position - window + 1 : 0;
-      float16 top = -INFINITY;
-      for (int g = 0; g < GROUPS; ++g) {
-        const int16 at = start + g * 16 + vload16(0, lanes);
-        float16 v = s[i * GROUPS + g] * scale;
-#ifdef SOFT_CAP
-        v = SOFT_CAP * tanh16(v / SOFT_CAP);
-#endif
-        s[i * GROUPS + g] = select((float16)(-INFINITY), v, at <= position && at >= first);
-        top = fmax(top, s[i * GROUPS + g]);
-      }
-      block_m[i] = max16(top);
-      float16 sum = 0.0f;
-      for (int g = 0; g < GROUPS; ++g) {
-        // A block without a visible position: all its weights are 0.
-        const float16 w = block_m[i] == -INFINITY ? (float16)(0.0f)
-                                                  : exp16(s[i * GROUPS + g] - block_m[i]);
-        sum += w;
-        vstore16(w, 0, p + i * BLOCK + g * 16);
-      }
-      block_l[i] = sum16(sum);
+      block_softmax(s + i * GROUPS, &block_m[i], &block_l[i], start,
+                    window > 0 ? position - window + 1 : 0, position, is_whole);
     }
+    const float16 new_m = vload16(0, block_m), top = fmax(m, new_m);
+    const int16 is_empty = new_m == -INFINITY;
+    const float16 old_factor = select(exp16(m - top), (float16)(1.0f), is_empty);
+    const float16 new_factor = select(exp16(new_m - top), (float16)(0.0f), is_empty);
+    l = fma(vload16(0, block_l), new_factor, l * old_factor);
+    m = top;
+    vstore16(old_factor, 0, from_old);
+    vstore16(new_factor, 0, from_block);
+
     const int lo = max(oldest - start, 0), hi = min(last_position - start, BLOCK - 1);
-    float from_old[N_MAX], from_block[N_MAX];
-    for (int i = 0; i < N; ++i) {
-      const float top = fmax(m[i], block_m[i]);
-      from_old[i] = block_m[i] == -INFINITY ? 1.0f : exp1(m[i] - top);
-      from_block[i] = block_m[i] == -INFINITY ? 0.0f : exp1(block_m[i] - top);
-      l[i] = fma(block_l[i], from_block[i], l[i] * from_old[i]);
-      m[i] = top;
-    }
     int e = 0;
-    if (N == 1) {
-      for (; e + 4 <= E16 / 16; e += 4) {
-        float16 acc[4];
-        weighted_values(acc, p, values + (long)slot * E16 + e * 16, lo, hi, 1, 4);
-        for (int g = 0; g < 4; ++g) {
-          out[e + g] = fma(acc[g], (float16)(from_block[0]), out[e + g] * from_old[0]);
-        }
-      }
+    for (; e + 2 <= E16 / 16; e += 2) {
+      merge_values(out + e, (const float*)s, v + e * 16, lo, hi, from_old, from_block, N, 2);
     }
-    for (; e < E16 / 16; ++e) {
-      float16 acc[N_MAX];
-      weighted_values(acc, p, values + (long)slot * E16 + e * 16, lo, hi, N, 1);
-      for (int i = 0; i < N; ++i) {
-        const int at = i * (E16 / 16) + e;
-        out[at] = fma(acc[i], (float16)(from_block[i]), out[at] * from_old[i]);
-      }
+    if (e < E16 / 16) {
+      merge_values(out + e, (const float*)s, v + e * 16, lo, hi, from_old, from_block, N, 1);
     }
   }
+  float of_l[16];
+  vstore16(l, 0, of_l);
   for (int i = 0; i < n; ++i) {
     for (int e = 0; e < HEAD_DIM; e += 16) {
-      store_partial16(out[i * (E16 / 16) + e / 16] / l[i], o + i * ld_o + e, HEAD_DIM - e);
+      store_partial16(out[i * (E16 / 16) + e / 16] / of_l[i], o + i * ld_o + e, HEAD_DIM - e);
     }
   }
 }
 
-// Unit: a head and a tile of tokens (of 8, or of 1 where T = 1). Heads share keys in groups of H / K.
+// Unit: a head and a tile of N_MAX tokens. Heads share keys in groups of H / K.
 //   o [T, H * E] out    q [T, H * E16]
-KERNEL void attend(__global float* o, GLOBAL float* q, GLOBAL float* keys, GLOBAL float* values,
+KERNEL void attend(__global float* o, GLOBAL float* q, GLOBAL uchar* keys, GLOBAL uchar* values,
                    GLOBAL int* step, const int T, const int H, const int K, const int capacity,
                    const int window, const float scale) {
-  const int tile = T == 1 ? 1 : N_MAX;
-  const int tiles = (T + tile - 1) / tile;
+  const int tiles = (T + N_MAX - 1) / N_MAX;
   for (int unit = PART; unit < tiles * H; unit += PARTS) {
-    const int h = unit % H, t = unit / H * tile;
+    const int h = unit % H, t = unit / H * N_MAX;
     const int kv = h / (H / K);
-    __global float* out = o + ((long)t * H + h) * HEAD_DIM;
-    GLOBAL float* query = q + ((long)t * H + h) * E16;
-    GLOBAL float* k = keys + (long)kv * capacity * E16;
-    GLOBAL float* v = values + (long)kv * capacity * E16;
-    const int position = step[0] + t;
-    if (T == 1) {
-      attend_tile(out, 0, query, 0, k, v, position, 1, capacity, window, scale, 1);
-    } else {
-      attend_tile(out, (long)H * HEAD_DIM, query, (long)H * E16, k, v, position, min(tile, T - t),
-                  capacity, window, scale, N_MAX);
-    }
+    attend_tile(o + ((long)t * H + h) * HEAD_DIM, (long)H * HEAD_DIM, q + ((long)t * H + h) * E16,
+                (long)H * E16, (GLOBAL KV*)keys + (long)kv * capacity * E16,
+                (GLOBAL KV*)values + (long)kv * capacity * E16, step[0] + t, min(N_MAX, T - t),
+                capacity, window, scale, N_MAX);
   }
 }

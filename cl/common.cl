@@ -21,6 +21,13 @@
 #define SHARE_FIRST(n, part, parts) ((int)((long)(n) * (part) / (parts)))
 #define SHARE_LAST(n, part, parts) ((int)((long)(n) * ((part) + 1) / (parts)))
 
+// Tells the cache what will be read, be it there or not.
+#if defined(__x86_64__) && defined(__clang__)
+  #define PREFETCH(p) __builtin_prefetch((const void*)(ulong)(p))
+#else
+  #define PREFETCH(p)
+#endif
+
 // One store; what vstore16 becomes in some compilers is four, of parts.
 INLINE void store16(const float16 v, __global float* p) {
 #ifdef __clang__
@@ -76,6 +83,22 @@ INLINE float16 load_half16(GLOBAL uchar* p) {
       float16);
 #else
   return vload_half16(0, (GLOBAL half*)p);
+#endif
+}
+
+// Sixteen floats as bits of halves, rounded to nearest even.
+INLINE ushort16 half16_bits(const float16 v) {
+#if defined(__AVX512F__) && !defined(PORTABLE)
+  typedef short short16_gnu __attribute__((__vector_size__(32)));
+  typedef float float16_gnu __attribute__((__vector_size__(64)));
+  const short16_gnu zero = __builtin_astype((ushort16)(0), short16_gnu);
+  return __builtin_astype(
+      __builtin_ia32_vcvtps2ph512_mask(__builtin_astype(v, float16_gnu), 0, zero, (short)-1),
+      ushort16);
+#else
+  ushort bits[16];
+  vstore_half16_rte(v, 0, (half*)bits);
+  return vload16(0, bits);
 #endif
 }
 

@@ -7,7 +7,7 @@
 // Launch: any {items, local}; every work-item keeps TILE x 2 vectors of sums in registers.
 // Operations: items * rounds * K * TILE * 2 * VECTOR_WIDTH * 2.
 #ifndef TILE
-#define TILE 14
+#define TILE 12
 #endif
 #ifndef VECTOR_WIDTH
 #define VECTOR_WIDTH 16  // 4 or 16
@@ -18,8 +18,10 @@ typedef float16 vector;
 typedef float4 vector;
 #endif
 
-__kernel void gemm_rate(__global vector* out, __global const vector* panel, __global const float* a,
-                        const int K, const int rounds) {
+// The hint: work-items use vectors already (see common.cl).
+__kernel __attribute__((vec_type_hint(vector))) void gemm_rate(
+    __global vector* out, __global const vector* panel, __global const float* a, const int K,
+    const int rounds) {
   vector acc0[TILE], acc1[TILE];
 #pragma unroll
   for (int t = 0; t < TILE; ++t) acc0[t] = acc1[t] = (vector)(0.0f);

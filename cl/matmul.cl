@@ -27,13 +27,7 @@
 #define PANEL_ROWS (SCALE_COLUMNS + SCALE_ROWS)  // of 32 values: columns that share scales, then the scales
 
 // A row block is a stream of its own, often shorter than what a core's prefetcher needs to notice one.
-#if defined(__x86_64__) && defined(__clang__)
-  #define AHEAD 2048  // bytes
-  #define PREFETCH(p) __builtin_prefetch((const void*)(ulong)(p))
-#else
-  #define AHEAD 0
-  #define PREFETCH(p)
-#endif
+#define AHEAD 2048  // bytes
 #define LINE_OF_PAIR(i) ((i) * UNIT_BYTES / 16 / 64)  // the cache line of a unit where its codes begin
 
 INLINE void finish(const float16 sum, __global float* y, GLOBAL float* residual, const int row,

@@ -195,8 +195,9 @@ INF_API inf_status inf_option_info(uint32_t scope, uint32_t index, inf_option_de
 
 INF_API inf_status inf_config_new(inf_config** out, inf_error* err);
 INF_API void inf_config_free(inf_config* config);
-/* INF_E_NOT_FOUND for a key that no scope has, INF_E_ARG for a value of the wrong type or out of
- * range (the text gives the range). A config may hold keys of both scopes; each call takes its own. */
+/* INF_E_NOT_FOUND for a key that no scope has, INF_E_ARG for a value of the wrong type or out of range
+ * (the text gives the range, or the words that a string may be). A config may hold keys of both scopes;
+ * each call takes its own. */
 INF_API inf_status inf_config_set_i64(inf_config* config, const char* key, size_t key_len,
                                       int64_t value, inf_error* err);
 INF_API inf_status inf_config_set_f64(inf_config* config, const char* key, size_t key_len,
@@ -348,7 +349,7 @@ typedef struct inf_fit_desc {
   uint32_t device;             /* index in the runtime: that of the option "device" */
   uint32_t context_length;     /* tokens that kv_bytes are for: option n_ctx, else the model's own */
   uint64_t weight_bytes;       /* on the device, as inf_model_info reports it after a load */
-  uint64_t kv_bytes_per_token; /* of the layers with full attention */
+  uint64_t kv_bytes_per_token; /* of the layers with full attention, in the option kv_type */
   uint64_t kv_bytes;           /* of one full session, sliding windows counted as the rings they are */
   uint64_t scratch_bytes;      /* an upper bound: intermediates of the largest step (the option
                                 * prefill_chunk), sampler, and what a growing KV cache copies from */
@@ -397,7 +398,7 @@ typedef struct inf_model_desc {
   uint64_t parameters;
   uint64_t weight_bytes;            /* resident on the device */
   uint64_t decode_bytes_per_token;  /* weights read for one token of a single row */
-  uint64_t kv_bytes_per_token;      /* full-attention layers only */
+  uint64_t kv_bytes_per_token;      /* full-attention layers only, in the option kv_type */
   uint32_t vocab_size;
   uint32_t num_layers;
   uint32_t hidden_size;

@@ -1,20 +1,23 @@
 #!/usr/bin/env bash
 # Installs what tests need, builds, and runs every test.
 #   scripts/test.sh           everything, without sanitizers
-#   scripts/test.sh --quick   without the real models and tokenizers (nothing is fetched)
+#   scripts/test.sh --quick   without the real models and tokenizers and without Intel's OpenCL runtime
+#                             (nothing is fetched)
+#   scripts/test.sh --intel   fails where Intel's OpenCL runtime cannot be had, instead of leaving it out
 #   scripts/test.sh --asan    the C and C++ tests alone, under AddressSanitizer and UBSan
 #   scripts/test.sh --fuzz    the fuzz targets alone, 60 seconds each (also the last part of everything)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
 jobs=$(nproc)
-quick=0 asan=0 fuzz=0
+quick=0 asan=0 fuzz=0 intel=0
 for argument in "$@"; do
   case "$argument" in
     --quick) quick=1 ;;
+    --intel) intel=1 ;;
     --asan) asan=1 ;;
     --fuzz) fuzz=1 ;;
-    *) echo "usage: $0 [--quick] [--asan | --fuzz]" >&2; exit 2 ;;
+    *) echo "usage: $0 [--quick] [--intel] [--asan | --fuzz]" >&2; exit 2 ;;
   esac
 done
 
@@ -56,6 +59,28 @@ build_and_ctest() {
 c_and_cpp() {
   # By name: a build folder of the demo keeps the defaults that it was made with.
   build_and_ctest release -DINFERENCE_DEVELOPER_MODE=ON -DINFERENCE_TESTS=ON -DINFERENCE_BENCH=ON
+}
+
+# Every suite that computes, on a second OpenCL implementation: another compiler, other threads.
+intel_opencl() {
+  section "ctest (release), Intel's OpenCL runtime"
+  local vendors status=0
+  if (( quick && ! intel )); then
+    leave_out "Intel's OpenCL runtime (--quick without --intel)"
+    return
+  fi
+  vendors=$(scripts/install_intel_opencl.sh) || status=$?
+  if (( status == 3 && ! intel )); then
+    leave_out "Intel's OpenCL runtime (it cannot be had here, see above)"
+    return
+  fi
+  (( status == 0 )) || exit 1
+  (
+    export OCL_ICD_VENDORS=$vendors
+    build/bin/inference devices | tee /dev/stderr | grep -F 'Intel(R) OpenCL' >/dev/null ||
+      { echo "OCL_ICD_VENDORS=$vendors does not select Intel's runtime" >&2; exit 1; }
+    ctest --preset release --no-tests=error -j "$jobs" -R '^(device|tensor|ops|nn|models|engine|capi|tools)\.'
+  )
 }
 
 sanitized() {
@@ -153,6 +178,7 @@ elif (( fuzz )); then
   fuzz_targets
 else
   c_and_cpp
+  intel_opencl
   sources
   install_library
   c_example

@@ -37,6 +37,10 @@ void AddModelOptions(CLI::App& app, ModelOptions& options) {
   app.add_option("--n-ctx", options.n_ctx, "Longest session in tokens (default: the model's own)")
       ->check(AtLeast(0))
       ->type_name("N");
+  app.add_option("--kv-type", options.kv_type,
+                 "Keys and values: f32 (the default), or f16 in half the memory")
+      ->check(CLI::IsMember({"f32", "f16"}))
+      ->type_name("T");
   AddSymlinksFlag(app, options.allow_symlinks);
   app.add_flag("--verbose", options.verbose, "Print the library's log on stderr");
 }

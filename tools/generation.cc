@@ -68,6 +68,7 @@ Config NewConfig(const ModelOptions& options) {
   Config config = NewConfig(options.allow_symlinks);
   if (!options.device.empty()) Set(config, "device", options.device);
   if (options.n_ctx > 0) Set(config, "n_ctx", options.n_ctx);
+  if (!options.kv_type.empty()) Set(config, "kv_type", options.kv_type);
   if (options.validate_weights) Set(config, "validate_weights", int64_t{1});
   return config;
 }

@@ -24,7 +24,7 @@ type Fit struct {
 }
 
 // Estimate says whether a model fits, before it is loaded: it reads headers, no weights. Options as for
-// a load: "device", "n_ctx", "prefill_chunk", "allow_symlinks".
+// a load: "device", "n_ctx", "prefill_chunk", "kv_type", "allow_symlinks".
 func (r *Runtime) Estimate(path string, options map[string]any) (Fit, error) {
 	defer runtime.KeepAlive(r)
 	config, err := newConfig(options)

@@ -13,7 +13,8 @@ import (
 // LoadConfig says how to load a model; its zero value is a good default.
 type LoadConfig struct {
 	// Options by key: int, int64, float64 or string values. "device" is an index, a part of a name or
-	// a type; "n_ctx" bounds the length of sessions.
+	// a type; "n_ctx" bounds the length of sessions; "kv_type" "f16" keeps keys and values in half the
+	// memory.
 	Options map[string]any
 	// Progress is called inside LoadModel, on its goroutine's thread: done of total bytes, 0 where the
 	// total is not known. An error ends the loading; LoadModel's error then wraps it.

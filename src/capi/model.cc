@@ -23,6 +23,9 @@ LoadOptions OptionsFrom(const inf_config* config) {
   set("device", options.device);
   set("n_ctx", options.context_length);
   set("prefill_chunk", options.prefill_chunk);
+  std::string kv_type = "f32";
+  set("kv_type", kv_type);
+  options.kv_type = kv_type == "f16" ? DType::kF16 : DType::kF32;  // CheckOption let no other in
   return options;
 }
 
@@ -40,7 +43,7 @@ inf_model_desc Describe(const ModelObject& object) {
   desc.parameters = stats.parameters;
   desc.weight_bytes = stats.bytes;
   desc.decode_bytes_per_token = stats.decode_bytes_per_token;
-  desc.kv_bytes_per_token = KvBytesPerToken(model.network().cache_specs());
+  desc.kv_bytes_per_token = KvBytesPerToken(model.cache_specs());
   desc.vocab_size = static_cast<uint32_t>(dims.vocab_size);
   desc.num_layers = static_cast<uint32_t>(dims.num_layers);
   desc.hidden_size = static_cast<uint32_t>(dims.hidden_size);

@@ -1,5 +1,6 @@
 #include "capi/options.h"
 
+#include <algorithm>
 #include <array>
 
 #include "chat/chat_template.h"
@@ -26,6 +27,9 @@ constexpr std::array kModelOptions = {
            "Tokens in the longest session; 0: what the model was made for"},
     Option{INF_SCOPE_MODEL, INF_OPTION_INT, "prefill_chunk", 1, 4096, "256",
            "Prompt tokens computed in one step: bounds how late a cancel is seen"},
+    Option{INF_SCOPE_MODEL, INF_OPTION_STRING, "kv_type", 0, 0, "f32",
+           "Type of the sessions' keys and values: f32, or f16, which takes half the memory",
+           "f32 f16"},
     Option{INF_SCOPE_MODEL, INF_OPTION_INT, "allow_symlinks", 0, 1, "0",
            "1: files of a model folder may be links to anywhere (Hugging Face hub cache)"},
     Option{INF_SCOPE_MODEL, INF_OPTION_INT, "validate_weights", 0, 1, "0",
@@ -48,6 +52,16 @@ const Option& FindOption(std::string_view key) {
   Fail(Status::kNotFound, "config: there is no option {}", Quote(key));
 }
 
+// Whether `words`, with spaces between them, has `word`.
+bool IsWordOf(std::string_view words, std::string_view word) {
+  while (!words.empty()) {
+    const size_t end = std::min(words.find(' '), words.size());
+    if (words.substr(0, end) == word) return true;
+    words.remove_prefix(std::min(end + 1, words.size()));
+  }
+  return false;
+}
+
 }  // namespace
 
 std::span<const Option> OptionsOf(uint32_t scope) {
@@ -62,8 +76,11 @@ void CheckOption(std::string_view key, const OptionValue& value) {
           "config: {} is {}, want {}", option.key, kTypeNames[value.index()],
           kTypeNames[option.type - 1]);
   if (option.type == INF_OPTION_STRING) {
-    Require(std::get<std::string>(value).find('\0') == std::string::npos, Status::kArg,
-            "config: {} holds a NUL byte", option.key);
+    const std::string& text = std::get<std::string>(value);
+    Require(text.find('\0') == std::string::npos, Status::kArg, "config: {} holds a NUL byte",
+            option.key);
+    Require(option.choices.empty() || IsWordOf(option.choices, text), Status::kArg,
+            "config: {} is {}, want one of: {}", option.key, Quote(text), option.choices);
     return;
   }
   const double number =

@@ -19,6 +19,8 @@ struct Option {
   double min, max;  // numbers only
   const char* default_text;
   const char* help;
+  // Texts that may be set, or "" where any may.
+  std::string_view choices = "";  // "f32 f16"
 };
 
 std::span<const Option> OptionsOf(uint32_t scope);  // empty for an unknown scope

@@ -1,6 +1,7 @@
 #include "engine/estimate.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "models/describe.h"
 
@@ -41,7 +42,8 @@ uint64_t ScratchBytes(const ModelDescription& model, int64_t chunk, int64_t comp
 
 Fit EstimateModel(const Runtime& runtime, const std::string& path, const LoadOptions& options) {
   const Checkpoint checkpoint = OpenCheckpoint(path, options.text.allow_symlinks);
-  const ModelDescription model = DescribeModel(checkpoint, options.context_length);
+  ModelDescription model = DescribeModel(checkpoint, options.context_length);
+  model.cache_specs = WithType(std::move(model.cache_specs), options.kv_type);
   Fit fit;
   fit.device_index = runtime.FindDevice(options.device);
   fit.context_length =

@@ -68,7 +68,12 @@ std::shared_ptr<Model> Model::Load(std::shared_ptr<Runtime> runtime, const std::
   model->context_length_ =
       options.context_length == 0 ? model->network_->dims().context_length : options.context_length;
   model->prefill_chunk_ = std::min(options.prefill_chunk, model->context_length_);
+  model->kv_type_ = options.kv_type;
   return model;
+}
+
+std::vector<LayerCacheSpec> Model::cache_specs() const {
+  return WithType(network_->cache_specs(), kv_type_);
 }
 
 }  // namespace inference

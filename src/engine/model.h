@@ -34,6 +34,7 @@ struct LoadOptions {
   std::string device;           // index, name part or type; "" = default
   int64_t context_length = 0;   // 0 = what the model was made for
   int64_t prefill_chunk = 256;  // tokens a step: the bound on how late a cancel is seen
+  DType kv_type = DType::kF32;  // of the sessions' keys and values: or kF16
   TextOptions text;
   bool validate_weights = false;  // look at every value: NUMERIC for one that is not finite
 };
@@ -50,6 +51,7 @@ class Model {
   CheckpointFormat format() const { return format_; }
   int64_t context_length() const { return context_length_; }
   int64_t prefill_chunk() const { return prefill_chunk_; }
+  std::vector<LayerCacheSpec> cache_specs() const;  // of the network, with the option's kv_type
 
  private:
   Model() = default;
@@ -62,6 +64,7 @@ class Model {
   CheckpointFormat format_ = CheckpointFormat::kGguf;
   int64_t context_length_ = 0;
   int64_t prefill_chunk_ = 0;
+  DType kv_type_ = DType::kF32;
 };
 
 }  // namespace inference

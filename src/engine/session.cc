@@ -50,7 +50,7 @@ Session::Session(std::shared_ptr<Model> model, int64_t capacity)
   const std::shared_ptr<Device>& device = model_->device();
   const CausalLm& network = model_->network();
   impl_ = std::make_unique<Impl>(
-      Impl{KvCache(device, network.cache_specs(), capacity_, model_->prefill_chunk()),
+      Impl{KvCache(device, model_->cache_specs(), capacity_, model_->prefill_chunk()),
            StepBuffer(*device, model_->prefill_chunk()),
            Sampler(*device, network.dims().vocab_size),
            {},

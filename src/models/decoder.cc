@@ -27,8 +27,8 @@ class Decoder final : public CausalLm {
   GatedMlp LoadMlp(int64_t layer, const TensorNames& names, WeightLoader& loader) const;
 
   DecoderConfig config_;
-  PackedMatrix embed_tokens_;  // [V, D]
-  RopeTable rope_, local_rope_;
+  PackedMatrix embed_tokens_;    // [V, D]
+  RopeTable rope_, local_rope_;  // the second, where there is one: of layers with a window
   std::vector<DecoderBlock> blocks_;
   Tensor norm_;           // [D]
   PackedMatrix lm_head_;  // [V, D]
@@ -48,8 +48,11 @@ Tensor Decoder::Forward(Recording& recording, const StepBuffer& step, const KvCa
                         int64_t T, LogitsOf which) const {
   const auto scale = static_cast<float>(config_.embed_scale);
   ResidualStream stream{Embed(recording, embed_tokens_, step, T, scale), {}, {}};  // [T, D]
+  const Tensor angles = RopeAngles(recording, rope_, step, T);
+  const Tensor local = local_rope_.inv_freq ? RopeAngles(recording, local_rope_, step, T) : angles;
   for (size_t i = 0; i < blocks_.size(); ++i) {
-    stream = blocks_[i](recording, stream, step, cache.layer(i));
+    const CacheView layer = cache.layer(i);
+    stream = blocks_[i](recording, stream, layer.window > 0 ? local : angles, step, layer);
   }
   const PreparedInput last =
       PrepareInput(recording, {.x = stream.x,
@@ -87,7 +90,7 @@ Decoder::Decoder(DecoderConfig config, const TensorNames& names, WeightLoader& l
   const int64_t D = dims().hidden_size;
   embed_tokens_ = loader.Embedding(names.embed_tokens(), dims().vocab_size, D);
   rope_ = LoadRope(config_.rope, loader);
-  local_rope_ = config_.local_rope ? LoadRope(*config_.local_rope, loader) : rope_;
+  if (config_.local_rope) local_rope_ = LoadRope(*config_.local_rope, loader);
   for (int64_t i = 0; i < dims().num_layers; ++i) blocks_.push_back(LoadBlock(i, names, loader));
   norm_ = loader.Vector(names.norm(), D, config_.norm_offset);
   lm_head_ = loader.Head(names.lm_head(), embed_tokens_, config_.tie_word_embeddings);
@@ -141,7 +144,6 @@ Attention Decoder::LoadAttention(int64_t layer, const TensorNames& names,
     };
     out.qk_norm = {norm("q_norm"), norm("k_norm"), static_cast<float>(config_.rms_norm_eps)};
   }
-  out.rope = config_.windows[static_cast<size_t>(layer)] > 0 ? local_rope_ : rope_;
   out.scores = {static_cast<float>(config_.attention_scale),
                 static_cast<float>(config_.attn_logit_softcapping)};
   return out;

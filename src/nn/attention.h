@@ -14,12 +14,13 @@ struct Attention {
   PackedMatrix o_proj;                 // [D, H E]
   HeadShape heads;
   RopeOptions qk_norm;  // Qwen 3, Gemma 3: queries and keys are normed per head
-  RopeTable rope;
   AttendOptions scores;
 
-  // x: [T, D]. Appends T keys and values. Returns [T, D], + residual where given.
-  Tensor operator()(Recording& recording, const PreparedInput& x, const StepBuffer& step,
-                    const CacheView& cache, const Tensor& residual = {}) const;
+  // x: [T, D], angles: RopeAngles of the T tokens. Appends T keys and values. Returns [T, D], +
+  // residual where given.
+  Tensor operator()(Recording& recording, const PreparedInput& x, const Tensor& angles,
+                    const StepBuffer& step, const CacheView& cache,
+                    const Tensor& residual = {}) const;
 };
 
 }  // namespace inference

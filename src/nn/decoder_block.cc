@@ -3,7 +3,8 @@
 namespace inference {
 
 ResidualStream DecoderBlock::operator()(Recording& recording, const ResidualStream& in,
-                                        const StepBuffer& step, const CacheView& cache) const {
+                                        const Tensor& angles, const StepBuffer& step,
+                                        const CacheView& cache) const {
   const PreparedInput a = PrepareInput(recording, {.x = in.x,
                                                    .norm_weight = attention_norm,
                                                    .delta = in.delta,
@@ -11,11 +12,11 @@ ResidualStream DecoderBlock::operator()(Recording& recording, const ResidualStre
                                                    .eps = eps});
   const Tensor x = in.delta ? a.sum : in.x;
   if (!attention_output_norm) {
-    const Tensor h = attention(recording, a, step, cache, x);
+    const Tensor h = attention(recording, a, angles, step, cache, x);
     const PreparedInput m = PrepareInput(recording, {.x = h, .norm_weight = mlp_norm, .eps = eps});
     return {mlp(recording, m, h), {}, {}};
   }
-  const Tensor attended = attention(recording, a, step, cache);
+  const Tensor attended = attention(recording, a, angles, step, cache);
   const PreparedInput m = PrepareInput(recording, {.x = x,
                                                    .norm_weight = mlp_norm,
                                                    .delta = attended,

@@ -26,8 +26,9 @@ struct DecoderBlock {
   Tensor mlp_output_norm;
   float eps = 0.0f;  // of all norms
 
-  ResidualStream operator()(Recording& recording, const ResidualStream& in, const StepBuffer& step,
-                            const CacheView& cache) const;
+  // angles: RopeAngles of the new tokens.
+  ResidualStream operator()(Recording& recording, const ResidualStream& in, const Tensor& angles,
+                            const StepBuffer& step, const CacheView& cache) const;
 };
 
 }  // namespace inference

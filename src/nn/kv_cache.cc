@@ -25,8 +25,8 @@ int64_t MaxCapacity(const LayerCacheSpec& spec, int64_t max_length, int64_t max_
 // Both layouts keep the positions of one head together.
 void CopyHeads(Device& device, const LayerCacheSpec& spec, const CacheView& from, CacheView& to) {
   const auto heads = static_cast<uint64_t>(spec.kv_heads);
-  const uint64_t old_bytes = CacheBytes(from.capacity, 1, spec.head_dim);
-  const uint64_t new_bytes = CacheBytes(to.capacity, 1, spec.head_dim);
+  const uint64_t old_bytes = CacheBytes(from.capacity, 1, spec.head_dim, spec.type);
+  const uint64_t new_bytes = CacheBytes(to.capacity, 1, spec.head_dim, spec.type);
   for (uint64_t h = 0; h < heads; ++h) {
     device.Copy(from.keys, h * old_bytes, to.keys, h * new_bytes, old_bytes);
     device.Copy(from.values, h * old_bytes, to.values, h * new_bytes, old_bytes);
@@ -34,10 +34,15 @@ void CopyHeads(Device& device, const LayerCacheSpec& spec, const CacheView& from
 }
 
 uint64_t LayerBytes(const LayerCacheSpec& spec, int64_t capacity) {
-  return 2 * CacheBytes(capacity, spec.kv_heads, spec.head_dim);
+  return 2 * CacheBytes(capacity, spec.kv_heads, spec.head_dim, spec.type);
 }
 
 }  // namespace
+
+std::vector<LayerCacheSpec> WithType(std::vector<LayerCacheSpec> layers, DType type) {
+  for (LayerCacheSpec& spec : layers) spec.type = type;
+  return layers;
+}
 
 uint64_t KvBytesPerToken(const std::vector<LayerCacheSpec>& layers) {
   uint64_t bytes = 0;
@@ -82,8 +87,8 @@ KvCache::KvCache(std::shared_ptr<Device> device, std::vector<LayerCacheSpec> lay
     Require(spec.kv_heads >= 1 && spec.head_dim >= 1 && spec.window >= 0, Status::kInternal,
             "KV cache: a layer of {} heads of {}, window {}", spec.kv_heads, spec.head_dim,
             spec.window);
-    CacheBytes(MaxCapacity(spec, max_length_, max_chunk_), spec.kv_heads, spec.head_dim);
-    views_.push_back({.capacity = 0, .window = spec.window});
+    LayerBytes(spec, MaxCapacity(spec, max_length_, max_chunk_));
+    views_.push_back({.capacity = 0, .window = spec.window, .type = spec.type});
   }
 }
 
@@ -101,7 +106,8 @@ bool KvCache::Reserve(int64_t length) {
     int64_t capacity = std::max(views_[i].capacity, kFirstCapacity);
     while (capacity < wanted) capacity *= 2;
     grown[i].capacity = std::min(capacity, most);
-    const uint64_t bytes = CacheBytes(grown[i].capacity, specs_[i].kv_heads, specs_[i].head_dim);
+    const uint64_t bytes =
+        CacheBytes(grown[i].capacity, specs_[i].kv_heads, specs_[i].head_dim, specs_[i].type);
     grown[i].keys = device_->Allocate(bytes);
     grown[i].values = device_->Allocate(bytes);
     moved = true;

@@ -16,8 +16,11 @@ constexpr int64_t kMaxCacheLength = 1 << 30;  // positions: kernels count them i
 struct LayerCacheSpec {
   int64_t kv_heads = 0;
   int64_t head_dim = 0;
-  int64_t window = 0;  // 0 = full attention
+  int64_t window = 0;        // 0 = full attention
+  DType type = DType::kF32;  // of keys and values: or kF16
 };
+
+std::vector<LayerCacheSpec> WithType(std::vector<LayerCacheSpec> layers, DType type);
 
 // Bytes that a token adds to the layers with full attention.
 uint64_t KvBytesPerToken(const std::vector<LayerCacheSpec>& layers);

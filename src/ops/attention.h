@@ -3,6 +3,7 @@
 
 #include "tensor/recording.h"
 #include "tensor/step_buffer.h"
+#include "util/dtype.h"
 
 namespace inference {
 
@@ -11,13 +12,14 @@ namespace inference {
 //   values [K, capacity, E16]          E16 = head_dim rounded up to 16
 struct CacheView {
   Buffer keys, values;
-  int64_t capacity = 0;  // slots, a multiple of kCacheBlock
-  int64_t window = 0;    // a query sees its last `window` positions, itself included; 0 = all
+  int64_t capacity = 0;      // slots, a multiple of kCacheBlock
+  int64_t window = 0;        // a query sees its last `window` positions, itself included; 0 = all
+  DType type = DType::kF32;  // or kF16: each key and value is rounded to it once, when appended
 };
 constexpr int64_t kCacheBlock = 64;  // positions a block; scores are merged by block, in order
 
 // Bytes of the keys (or the values) of one layer.
-uint64_t CacheBytes(int64_t capacity, int64_t kv_heads, int64_t head_dim);
+uint64_t CacheBytes(int64_t capacity, int64_t kv_heads, int64_t head_dim, DType type);
 
 struct HeadShape {
   int64_t heads = 0;     // H, of queries
@@ -37,10 +39,13 @@ struct RopeOptions {
   float eps = 0.0f;
 };
 
-// Turns queries and keys of the T new tokens to their positions (from `step`) and appends keys and
-// values to the cache. qkv: [T, (H + 2K) * E]. Returns the queries, [T, H * E16].
+// Cosines and sines for the T new tokens, whose positions are `step`'s: [T, 2, R / 2].
+Tensor RopeAngles(Recording& recording, const RopeTable& rope, const StepBuffer& step, int64_t T);
+
+// Turns queries and keys of the T new tokens by `angles` and appends keys and values to the cache.
+// qkv: [T, (H + 2K) * E]. Returns the queries, [T, H * E16].
 Tensor RopeAppend(Recording& recording, const Tensor& qkv, const HeadShape& shape,
-                  const RopeTable& rope, const RopeOptions& options, const StepBuffer& step,
+                  const Tensor& angles, const RopeOptions& options, const StepBuffer& step,
                   const CacheView& cache);
 
 struct AttendOptions {

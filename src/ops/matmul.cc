@@ -172,12 +172,13 @@ PreparedInput PrepareInput(Recording& recording, const MatmulInput& input) {
   if (cpu && out.T == 1) return out;
 
   const int64_t padded = PaddedColumns(out.D), tile = cpu ? kTile : 1;
-  out.packed = recording.Temp({(out.T + tile - 1) / tile * tile, padded / kUnit, kPreparedRows});
-  const Tensor scratch = recording.Temp({recording.PartsFor(out.T), RowScratch(padded)});
+  const int64_t tiles = (out.T + tile - 1) / tile;
+  out.packed = recording.Temp({tiles, padded / kUnit, kPreparedRows, tile});
+  const Tensor scratch = recording.Temp({recording.PartsFor(tiles), tile, RowScratch(padded)});
   Work work = InputWork(input, out.T, out.D);
   work.what = fmt::format("{} columns", out.D);
   work.written_bytes += FloatBytes(out.T * padded);
-  recording.Launch("prepare", {"matmul_common", "matmul_prepare"}, "", out.T, work,
+  recording.Launch("prepare", {"matmul_common", "matmul_prepare"}, "", tiles, work,
                    out.packed.buffer, out.sum.buffer, scratch.buffer, input.x.buffer,
                    input.norm_weight.buffer, input.delta.buffer, input.delta_norm_weight.buffer,
                    static_cast<int32_t>(out.T), static_cast<int32_t>(out.D),

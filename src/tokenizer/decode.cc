@@ -14,17 +14,6 @@ namespace {
 
 using Kind = DecoderStep::Kind;
 
-// `from` is not empty.
-std::string ReplaceAll(std::string_view text, std::string_view from, std::string_view to) {
-  std::string out;
-  size_t at = 0;
-  for (size_t found; (found = text.find(from, at)) != std::string_view::npos;) {
-    out.append(text, at, found - at).append(to);
-    at = found + from.size();
-  }
-  return out.append(text, at);
-}
-
 // Takes at most `limit` repetitions of `content` off the front; returns how many.
 uint64_t StripFront(std::string_view& text, std::string_view content, uint64_t limit) {
   uint64_t count = 0;
@@ -51,16 +40,17 @@ std::string StripToken(std::string_view token, const DecoderStep& step) {
 }
 
 // English as written: Hugging Face's clean-up of WordPiece.
-std::string CleanUp(std::string text) {
+std::string CleanUp(std::string text, const TextWork& work) {
   constexpr std::pair<std::string_view, std::string_view> kRules[] = {
       {" .", "."},   {" ?", "?"},     {" !", "!"},    {" ,", ","},
       {" ' ", "'"},  {" n't", "n't"}, {" 'm", "'m"},  {" do not", " don't"},
       {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
-  for (const auto& [from, to] : kRules) text = ReplaceAll(text, from, to);
+  for (const auto& [from, to] : kRules) text = ReplaceAll(text, from, to, work);
   return text;
 }
 
-std::string WordPieceToken(std::string_view token, const DecoderStep& step, bool first) {
+std::string WordPieceToken(std::string_view token, const DecoderStep& step, bool first,
+                           const TextWork& work) {
   std::string out;
   if (first) {
     out = token;
@@ -69,12 +59,13 @@ std::string WordPieceToken(std::string_view token, const DecoderStep& step, bool
   } else {
     out.append(" ").append(token);
   }
-  return step.cleanup ? CleanUp(std::move(out)) : out;
+  return step.cleanup ? CleanUp(std::move(out), work) : out;
 }
 
-std::string CtcToken(std::string_view token, const DecoderStep& step) {
-  std::string out = ReplaceAll(token, step.content, "");
-  return step.cleanup ? ReplaceAll(CleanUp(std::move(out)), step.word_delimiter, " ") : out;
+std::string CtcToken(std::string_view token, const DecoderStep& step, const TextWork& work) {
+  std::string out = ReplaceAll(token, step.content, "", work);
+  if (!step.cleanup) return out;
+  return ReplaceAll(CleanUp(std::move(out), work), step.word_delimiter, " ", work);
 }
 
 // Whether the step may get a joined text in pieces.
@@ -133,8 +124,8 @@ void Decoder::Run::Feed(size_t index, std::string token, std::string& out) {
       if (decoder_->fused_[index]) return FeedFused(index, token, out);
       return Feed(index + 1, StripToken(token, step), out);
     case Kind::kMetaspace:
-      return Feed(index + 1, ReplaceAll(token, step.content, first && step.drop_first ? "" : " "),
-                  out);
+      return Feed(index + 1,
+                  ReplaceAll(token, step.content, first && step.drop_first ? "" : " ", work_), out);
     case Kind::kByteLevel: {
       state.pending.append(ByteAlphabet::Get().Decode(token));
       const size_t tail = IncompleteUtf8Tail(state.pending);
@@ -146,14 +137,14 @@ void Decoder::Run::Feed(size_t index, std::string token, std::string& out) {
     case Kind::kJoin:
       return Feed(index + 1, first ? std::move(token) : " " + token, out);
     case Kind::kWordPiece:
-      return Feed(index + 1, WordPieceToken(token, step, first), out);
+      return Feed(index + 1, WordPieceToken(token, step, first, work_), out);
     case Kind::kSuffix:  // the last token is told from the others when the text ends
       std::swap(token, state.pending);
-      if (!first) Feed(index + 1, ReplaceAll(token, step.content, " "), out);
+      if (!first) Feed(index + 1, ReplaceAll(token, step.content, " ", work_), out);
       return;
     case Kind::kCtc: {
       if (!first && token == state.pending) return;
-      std::string text = CtcToken(token, step);
+      std::string text = CtcToken(token, step, work_);
       state.pending = std::move(token);
       if (!text.empty()) Feed(index + 1, std::move(text), out);
       return;
@@ -192,7 +183,7 @@ void Decoder::Run::Flush(std::string& out) {
     const Kind kind = decoder_->steps_[i].kind;
     if (kind == Kind::kByteFallback) FlushBytes(i, out);
     if (kind == Kind::kSuffix && states_[i].seen_token) {
-      Feed(i + 1, ReplaceAll(states_[i].pending, decoder_->steps_[i].content, ""), out);
+      Feed(i + 1, ReplaceAll(states_[i].pending, decoder_->steps_[i].content, "", work_), out);
     }
     if (kind == Kind::kByteLevel && !states_[i].pending.empty()) {
       Feed(i + 1, LossyUtf8(std::exchange(states_[i].pending, {})), out);
@@ -216,7 +207,7 @@ std::string Decoder::BytesOf(std::string_view token) const {
         }
         break;
       case Kind::kMetaspace:
-        bytes = ReplaceAll(bytes, step.content, " ");
+        bytes = ReplaceAll(bytes, step.content, " ", work);
         break;
       case Kind::kByteLevel:
         return ByteAlphabet::Get().Decode(bytes);
@@ -224,13 +215,13 @@ std::string Decoder::BytesOf(std::string_view token) const {
         bytes.insert(bytes.begin(), ' ');
         break;
       case Kind::kWordPiece:
-        bytes = WordPieceToken(bytes, step, false);
+        bytes = WordPieceToken(bytes, step, false, work);
         break;
       case Kind::kSuffix:
-        bytes = ReplaceAll(bytes, step.content, " ");
+        bytes = ReplaceAll(bytes, step.content, " ", work);
         break;
       case Kind::kCtc:
-        bytes = CtcToken(bytes, step);
+        bytes = CtcToken(bytes, step, work);
         break;
       case Kind::kStrip:
         if (!fused_[i]) bytes = StripToken(bytes, step);

@@ -30,6 +30,19 @@ std::string_view StripSpaces(std::string_view text, bool left, bool right) {
 
 }  // namespace
 
+std::string ReplaceAll(std::string_view text, std::string_view from, std::string_view to,
+                       const TextWork& work) {
+  std::string out;
+  out.reserve(text.size());
+  size_t at = 0;
+  for (size_t found; (found = text.find(from, at)) != std::string_view::npos;) {
+    out.append(text, at, found - at).append(to);
+    at = found + from.size();
+    work.CheckSize(out.size());
+  }
+  return out.append(text, at);
+}
+
 Replacement::Replacement(std::string pattern, std::string content)
     : pattern_(std::move(pattern)), content_(std::move(content)) {}
 
@@ -37,23 +50,20 @@ Replacement::Replacement(Regex pattern, std::string content)
     : regex_(std::move(pattern)), content_(std::move(content)) {}
 
 std::string Replacement::Apply(std::string_view text, TextWork& work) const {
+  if (!regex_) {
+    if (content_.empty() && text.starts_with(pattern_)) work.at_start = false;
+    return ReplaceAll(text, pattern_, content_, work);
+  }
+  std::vector<TextRange> matches;
+  regex_->FindAll(text, work, matches);
   std::string out;
   out.reserve(text.size());
   size_t at = 0;
-  const auto replace = [&](size_t begin, size_t end) {
-    if (begin == 0 && end > 0 && content_.empty()) work.at_start = false;
-    out.append(text, at, begin - at).append(content_);
-    at = end;
+  for (const TextRange& match : matches) {
+    if (match.begin == 0 && match.end > 0 && content_.empty()) work.at_start = false;
+    out.append(text, at, match.begin - at).append(content_);
+    at = match.end;
     work.CheckSize(out.size());
-  };
-  if (regex_) {
-    std::vector<TextRange> matches;
-    regex_->FindAll(text, work, matches);
-    for (const TextRange& match : matches) replace(match.begin, match.end);
-  } else {
-    for (size_t found; (found = text.find(pattern_, at)) != std::string_view::npos;) {
-      replace(found, found + pattern_.size());
-    }
   }
   return out.append(text, at);
 }

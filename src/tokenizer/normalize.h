@@ -13,6 +13,11 @@
 
 namespace inference {
 
+// `text` with `to` in place of every `from`, which is not empty; LIMIT where it grows past what
+// `work` allows.
+std::string ReplaceAll(std::string_view text, std::string_view from, std::string_view to,
+                       const TextWork& work);
+
 // Replaces every match of a string or a regular expression. Also a decoder step.
 class Replacement {
  public:

@@ -222,9 +222,13 @@ class GgufLoader {
     }
   }
 
-  // A rule for each way to cut the token into two tokens of the normal type.
+  // A rule for each way to cut the token into two tokens of the normal type. The limit: each way
+  // looks at the whole token.
   void AddMergesInto(int32_t id, uint32_t rank, Bpe& bpe) {
     const std::string_view text = parts_->vocabulary->Text(id);
+    Require(text.size() <= kMaxPieceBytes, Status::kLimit,
+            "{}: {}: element {} has {} bytes, expected at most {}", path_, kTokens, id, text.size(),
+            kMaxPieceBytes);
     const auto normal = [&](std::string_view half) -> std::optional<int32_t> {
       const std::optional<int32_t> found = parts_->vocabulary->Find(half);
       if (found && TypeOf(static_cast<size_t>(*found)) == kNormal) return found;

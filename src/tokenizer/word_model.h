@@ -10,7 +10,8 @@
 
 namespace inference {
 
-constexpr size_t kMaxPieceBytes = 1024;  // of Unigram and WordPiece: bounds the time of a search
+// Of a piece of Unigram, WordPiece and GGUF's llama: bounds the time of a search.
+constexpr size_t kMaxPieceBytes = 1024;
 
 // What one thread needs while it encodes one text with one model.
 struct ModelScratch {

@@ -60,8 +60,8 @@ TEST(Options, AreListed) {
     }
   }
   EXPECT_THAT(keys, testing::ElementsAre("cache_dir", "memory_limit", "device", "n_ctx",
-                                         "prefill_chunk", "allow_symlinks", "validate_weights",
-                                         "chat_template", "template_effort"));
+                                         "prefill_chunk", "kv_type", "allow_symlinks",
+                                         "validate_weights", "chat_template", "template_effort"));
   EXPECT_EQ(inf_option_count(3), 0u);
   auto option = Sized<inf_option_desc>();
   EXPECT_FAILS(INF_E_ARG, "scope: is 3", inf_option_info(3, 0, &option, &err));
@@ -86,6 +86,10 @@ TEST(Options, AreChecked) {
                inf_config_set_i64(config.get(), "prefill_chunk", 13, INT64_MAX, &err));
   EXPECT_FAILS(INF_E_ARG, "memory_limit is -1",
                inf_config_set_i64(config.get(), "memory_limit", 12, -1, &err));
+  for (const std::string_view text : {"f8", "", "f32 f16", "f3", "F16"}) {
+    EXPECT_FAILS(INF_E_ARG, "kv_type is '" + std::string(text) + "', want one of: f32 f16",
+                 inf_config_set_str(config.get(), "kv_type", 7, text.data(), text.size(), &err));
+  }
   EXPECT_FAILS(INF_E_ARG, "NUL", inf_config_set_str(config.get(), "device", 6, "a\0b", 3, &err));
 }
 
@@ -99,6 +103,29 @@ TEST(Options, ReachTheModel) {
   ASSERT_OK(inf_model_info(model.get(), &desc, &err));
   EXPECT_EQ(desc.context_length, 64u);
   EXPECT_EQ(inf_session_capacity(NewSession(0, model.get()).get()), 64u);
+}
+
+TEST(Options, KeysAndValuesOfHalfTheSize) {
+  const auto kv_bytes = [](const char* type) {
+    Config config;
+    EXPECT_OK(inf_config_new(config.out(), &err));
+    EXPECT_OK(inf_config_set_str(config.get(), "kv_type", 7, type, 3, &err));
+    const Model model = LoadModel(kTinyModel, config.get());
+    auto desc = Sized<inf_model_desc>();
+    EXPECT_OK(inf_model_info(model.get(), &desc, &err));
+    const Session session = NewSession(0, model.get());
+    Collector got;
+    EXPECT_OK(
+        inf_generate(session.get(), NewRequest().get(), Collector::OnEvent, &got, nullptr, &err));
+    EXPECT_EQ(got.ids, GoldenContinuation()) << type;
+    auto metrics = Sized<inf_metrics>();
+    EXPECT_OK(inf_session_metrics(session.get(), &metrics, &err));
+    return std::pair(desc.kv_bytes_per_token, metrics.kv_bytes);
+  };
+  const auto floats = kv_bytes("f32"), halves = kv_bytes("f16");
+  EXPECT_GT(halves.second, 0u);
+  EXPECT_EQ(floats.first, 2 * halves.first);
+  EXPECT_EQ(floats.second, 2 * halves.second);
 }
 
 TEST(Runtimes, DevicesAreDescribed) {

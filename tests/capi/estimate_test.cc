@@ -7,11 +7,12 @@ namespace {
 
 class EstimateOf : public testing::TestWithParam<const char*> {
  protected:
-  static Config NewConfig(int64_t n_ctx, int64_t chunk) {
+  static Config NewConfig(int64_t n_ctx, int64_t chunk, std::string_view kv_type) {
     Config config;
     EXPECT_OK(inf_config_new(config.out(), &err));
     EXPECT_OK(inf_config_set_i64(config.get(), "n_ctx", 5, n_ctx, &err));
     EXPECT_OK(inf_config_set_i64(config.get(), "prefill_chunk", 13, chunk, &err));
+    EXPECT_OK(inf_config_set_str(config.get(), "kv_type", 7, kv_type.data(), kv_type.size(), &err));
     return config;
   }
 
@@ -27,11 +28,19 @@ inf_fit_desc Estimate(inf_runtime* runtime, const std::string& path, const inf_c
 // Weights and KV exactly; scratch is a bound that is not passed, and is no more than 8 MiB or four
 // times too high.
 TEST_P(EstimateOf, IsWhatALoadTakes) {
-  for (const auto& [n_ctx, chunk] : {std::pair<int64_t, int64_t>{512, 256}, {300, 64}, {40, 7}}) {
-    SCOPED_TRACE(n_ctx);
+  struct Case {
+    int64_t n_ctx, chunk;
+    const char* kv_type;
+  };
+  for (const auto& [n_ctx, chunk, kv_type] : {Case{512, 256, "f32"},
+                                              {300, 64, "f32"},
+                                              {40, 7, "f32"},
+                                              {512, 256, "f16"},
+                                              {300, 7, "f16"}}) {
+    SCOPED_TRACE(std::to_string(n_ctx) + " " + kv_type);
     Runtime runtime;
     ASSERT_OK(inf_runtime_new(nullptr, nullptr, nullptr, nullptr, runtime.out(), &err));
-    const Config config = NewConfig(n_ctx, chunk);
+    const Config config = NewConfig(n_ctx, chunk, kv_type);
     const inf_fit_desc fit = Estimate(runtime.get(), path_, config.get());
     EXPECT_EQ(fit.context_length, static_cast<uint32_t>(n_ctx));
     EXPECT_EQ(fit.active_bytes, 0u);

@@ -8,13 +8,12 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <initializer_list>
-#include <stdexcept>
 #include <string>
 #include <thread>
 
 #include "capi/api.h"
+#include "support/peak_memory.h"
 #include "support/temp_dir.h"
 
 namespace inference::capi_test {
@@ -70,35 +69,6 @@ struct Footprint {
     EXPECT_EQ(now.live_bytes, live_bytes);
   }
 };
-
-// By how much memory has grown at most since it was made; what was given back meanwhile counts.
-class PeakMemory {
- public:
-  PeakMemory() {
-    std::ofstream reset("/proc/self/clear_refs");
-    reset << 5 << std::flush;  // the peak begins anew
-    if (!reset) throw std::runtime_error("cannot reset the peak of memory");
-    start_ = Peak();
-  }
-  uint64_t GrownKib() const { return Peak() - start_; }
-
- private:
-  static uint64_t Peak() {
-    std::ifstream status("/proc/self/status");
-    for (std::string key; status >> key;) {
-      uint64_t kib = 0;
-      if (key == "VmHWM:" && status >> kib) return kib;
-    }
-    throw std::runtime_error("no VmHWM in /proc/self/status");
-  }
-  uint64_t start_;
-};
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kMemoryIsTold = false;  // shadow memory and quarantine
-#else
-constexpr bool kMemoryIsTold = true;
-#endif
 
 // Loads `path`, which must fail with `status` and a text with all `parts`; memory may grow by what
 // a header of `header_mib` takes, and no more.

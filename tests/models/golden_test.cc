@@ -92,6 +92,36 @@ TEST_P(GoldenTest, KernelsOfOtherDevicesAgree) {
   }
 }
 
+// docs/KERNELS.md has the errors. Random weights make large scores, which magnify the roundings.
+TEST_P(GoldenTest, HalfKeysAndValuesCostLittleAndKeepBitsInEveryChunking) {
+  constexpr float kHalfTolerance = 1.5e-2f;  // of the largest |logit|
+  for (const Prompt& prompt : golden_.prompts) {
+    const auto logits = [&](size_t chunk, DType type, std::optional<KernelFamily> family = {}) {
+      return AllLogits(*network_, prompt.ids, chunk, family, type);
+    };
+    const size_t all = prompt.ids.size();
+    const std::vector<float> got = logits(all, DType::kF16);
+    const Difference worst = Compare(got, logits(all, DType::kF32));
+    EXPECT_LE(worst.difference, kHalfTolerance * worst.size) << prompt.name;
+    // Of one token, too: its own value is read back from the cache.
+    EXPECT_GT(worst.difference, 0.0f) << prompt.name << ": was it kept in floats?";
+    RecordProperty(prompt.name, fmt::format("{:.2e}", worst.difference / worst.size));
+    for (const size_t chunk : {1, 7}) {
+      EXPECT_TRUE(logits(chunk, DType::kF16) == got)
+          << prompt.name << ": other bits in chunks of " << chunk;
+    }
+    const Difference other = Compare(logits(all, DType::kF16, KernelFamily::kGpu), got);
+    EXPECT_LE(other.difference, kTolerance * other.size) << prompt.name;
+    // Single steps that want the last logits are one launch each, as in decoding.
+    ModelRunner runner(*network_, static_cast<int64_t>(all), 1, {}, DType::kF16);
+    std::vector<float> last;
+    for (const int32_t id : prompt.ids) last = runner.Run(Ids{id}, LogitsOf::kLast);
+    EXPECT_TRUE(std::equal(last.begin(), last.end(),
+                           got.end() - static_cast<std::ptrdiff_t>(last.size()), got.end()))
+        << prompt.name;
+  }
+}
+
 TEST_P(GoldenTest, ASequenceCutBackGoesOnWithTheSameBits) {
   const Ids& ids = golden_.prompts.back().ids;
   const auto T = static_cast<int64_t>(ids.size());

@@ -28,10 +28,10 @@ class ModelRunner {
  public:
   // `family`: nothing = the device's own.
   ModelRunner(const CausalLm& network, int64_t max_length, int64_t max_chunk,
-              std::optional<KernelFamily> family = {})
+              std::optional<KernelFamily> family = {}, DType kv_type = DType::kF32)
       : network_(&network),
         family_(family),
-        cache_(TestDevice(), network.cache_specs(), max_length, max_chunk),
+        cache_(TestDevice(), WithType(network.cache_specs(), kv_type), max_length, max_chunk),
         step_(*TestDevice(), max_chunk) {}
 
   // Logits of the ids that follow what was run before: of all, [T, V], or of the last one.
@@ -72,10 +72,11 @@ class ModelRunner {
 
 // Logits of every position, [T, V], with at most `chunk` tokens a step.
 inline std::vector<float> AllLogits(const CausalLm& network, const Ids& ids, size_t chunk,
-                                    std::optional<KernelFamily> family = {}) {
+                                    std::optional<KernelFamily> family = {},
+                                    DType kv_type = DType::kF32) {
   chunk = std::min(chunk, ids.size());
-  ModelRunner runner(network, static_cast<int64_t>(ids.size()), static_cast<int64_t>(chunk),
-                     family);
+  ModelRunner runner(network, static_cast<int64_t>(ids.size()), static_cast<int64_t>(chunk), family,
+                     kv_type);
   std::vector<float> out;
   for (size_t at = 0; at < ids.size(); at += chunk) {
     const auto piece = std::span(ids).subspan(at, std::min(chunk, ids.size() - at));

@@ -85,6 +85,32 @@ TEST(KvCache, GrowthKeepsWhatIsThereAndTheRestIsZero) {
   check(cache.layer(0).values, values);
 }
 
+TEST(KvCache, HalvesTakeHalfTheMemoryAndGrowAlike) {
+  const std::vector<LayerCacheSpec> floats = {kFull, kSliding};
+  const std::vector<LayerCacheSpec> halves = WithType(floats, DType::kF16);
+  EXPECT_EQ(2 * KvBytesPerToken(halves), KvBytesPerToken(floats));
+  EXPECT_EQ(2 * FullKvBytes(halves, 1000, 30), FullKvBytes(floats, 1000, 30));
+  EXPECT_EQ(2 * OldKvBytes(halves, 1000, 30), OldKvBytes(floats, 1000, 30));
+  KvCache cache(TestDevice(), halves, 1000, 30);
+  Reserve(cache, 1);
+  EXPECT_EQ(cache.layer(0).type, DType::kF16);
+  std::vector<uint16_t> old(2 * 256 * 32);  // [heads, slots, padded]
+  for (size_t i = 0; i < old.size(); ++i) old[i] = static_cast<uint16_t>(i + 1);
+  const Buffer values = cache.layer(0).values;
+  ASSERT_EQ(values.size(), old.size() * sizeof(uint16_t));
+  TestDevice()->Run([&] { TestDevice()->Write(values, 0, std::as_bytes(std::span(old))); });
+  Reserve(cache, 1000);
+  EXPECT_EQ(cache.bytes(), FullKvBytes(halves, 1000, 30));
+  std::vector<uint16_t> grown(2 * 1024 * 32);
+  TestDevice()->Run([&] {
+    TestDevice()->Read(cache.layer(0).values, 0, std::as_writable_bytes(std::span(grown)));
+  });
+  for (size_t i = 0; i < grown.size(); ++i) {
+    const size_t head = i / (1024 * 32), at = i % (1024 * 32);
+    ASSERT_EQ(grown[i], at < 256 * 32 ? old[head * 256 * 32 + at] : 0) << i;
+  }
+}
+
 TEST(KvCache, RingsForgetWhatALaterTokenOverwrote) {
   KvCache cache(TestDevice(), {kFull, kSliding}, 1000, 30);
   Reserve(cache, 500);

@@ -1,9 +1,10 @@
 // Malformed tokenizers and texts, case by case: the right status, a message that names file, field
-// and value, and no lasting harm: a good file loads next, within the same memory.
+// and value, and no lasting harm: a good file loads next. No small file takes much memory.
 #include <gtest/gtest.h>
 
 #include "formats/json.h"
 #include "support/expect_error.h"
+#include "support/peak_memory.h"
 #include "support/temp_dir.h"
 #include "tokenizer/streaming_decoder.h"
 #include "tokenizer/tokenizer.h"
@@ -46,14 +47,19 @@ std::shared_ptr<const Tokenizer> LoadText(const std::string& text) {
 
 std::shared_ptr<const Tokenizer> Load(const Json& json) { return LoadText(json.dump()); }
 
-// The text fails to load with that status and message; then a good one loads.
+// The text fails to load with that status and message; then a good one loads. All of that takes at
+// most 64 MiB.
 void ExpectBadText(Status status, Parts parts, const std::string& text) {
   SCOPED_TRACE(text.substr(0, 300));
+  const PeakMemory memory;
   std::shared_ptr<const Tokenizer> out;
   ExpectError(status, {"tokenizer.json"}, [&] { out = LoadText(text); });
   ExpectError(status, parts, [&] { out = LoadText(text); });
   EXPECT_EQ(out, nullptr);
   EXPECT_EQ(Load(Valid())->Encode("abc", {}), Ids{5});
+  if (kMemoryIsTold) {
+    EXPECT_LE(memory.GrownKib(), 64u << 10);
+  }
 }
 
 void ExpectBadPatch(Status status, Parts parts, Json base, const std::string& patch) {
@@ -242,6 +248,20 @@ TEST(MalformedParts, Numbers) {
   Json json = Valid();  // more is taken off than there is
   json["decoder"] = {{"type", "Strip"}, {"content", "a"}, {"start", 9}, {"stop", 9}};
   EXPECT_EQ(Load(json)->Decode(Ids{1, 4}, false), "b");
+}
+
+// Texts are never cut or filled up, so that numbers which cannot hold change nothing.
+TEST(MalformedParts, TruncationAndPaddingAreNotLookedAt) {
+  for (const char* change :
+       {R"({"truncation": {"max_length": 1, "stride": 0, "strategy": "LongestFirst"}})",
+        R"({"truncation": {"max_length": 4, "stride": 4}})",
+        R"({"truncation": {"max_length": 0, "stride": 9223372036854775807}})",
+        R"({"truncation": {"max_length": -1, "stride": "x", "direction": 7}})",
+        R"({"truncation": 5})", R"({"padding": {"strategy": {"Fixed": 99}, "pad_id": 77}})"}) {
+    Json json = Valid();
+    json.merge_patch(Json::parse(change));
+    EXPECT_EQ(Load(json)->Encode("abcabcabcabcabc<s>", {}), (Ids{5, 5, 5, 5, 5, 6})) << change;
+  }
 }
 
 TEST(MalformedParts, Templates) {

@@ -246,6 +246,18 @@ TEST(TokenizerGguf, BadContents) {
             {{"add_bos_token", true}});
 }
 
+TEST(TokenizerGguf, LongTokens) {
+  const auto load = [](size_t size) {
+    Values values = SentencePiece();
+    std::get<Strings>(values[1].second)[10] = std::string(size, 'a');
+    return Load(values);
+  };
+  EXPECT_EQ(load(1024)->TokenText(10).size(), 1024u);
+  ExpectError(Status::kLimit,
+              {"m.gguf: tokenizer.ggml.tokens: element 10 has 1025 bytes, expected at most 1024"},
+              [&] { load(1025); });
+}
+
 TEST(TokenizerGguf, RepeatedTokensKeepTheirIds) {
   const auto tokenizer = Load(
       {{"model", std::string("gpt2")}, {"tokens", Strings{"a", "b", "a"}}, {"merges", Strings{}}});

@@ -21,6 +21,13 @@ TEST(Estimate, TableAndJson) {
   const Json info = Inference({"info", "--model", TinyModel(), "--json"}).lines().at(0);
   EXPECT_EQ(fit["weight_bytes"], info["weight_bytes"]);
 
+  const Json halves = Inference({"estimate", "--model", TinyModel(), "--n-ctx", "128", "--kv-type",
+                                 "f16", "--json"})
+                          .lines()
+                          .at(0);
+  EXPECT_EQ(fit["kv_bytes"], 2 * halves["kv_bytes"].get<int64_t>());
+  EXPECT_EQ(Inference({"estimate", "--model", TinyModel(), "--kv-type", "f8"}).exit_code, 2);
+
   const Outcome table = Inference({"estimate", "--model", TinyModel(), "--n-ctx", "128"});
   EXPECT_EQ(table.exit_code, 0);
   for (const char* part :

@@ -37,7 +37,7 @@ pub struct Fit {
 
 impl Runtime {
     /// Whether a model fits, before it is loaded: reads headers, no weights. `config` as for a load:
-    /// "device", "n_ctx", "prefill_chunk", "allow_symlinks".
+    /// "device", "n_ctx", "prefill_chunk", "kv_type", "allow_symlinks".
     pub fn estimate(&self, path: impl AsRef<Path>, config: &Config) -> Result<Fit> {
         let path = path.as_ref().as_os_str().as_bytes();
         let config = config.build()?;

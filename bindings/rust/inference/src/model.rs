@@ -46,7 +46,7 @@ impl<'a> LoadOptions<'a> {
     }
 
     /// Options by key: "device" is an index, a part of a name or a type; "n_ctx" bounds the length of
-    /// sessions.
+    /// sessions; "kv_type" "f16" keeps keys and values in half the memory.
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
         self

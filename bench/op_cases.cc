@@ -1,0 +1,226 @@
+#include "op_cases.h"
+
+#include <random>
+
+#include "ops/attention.h"
+#include "ops/embedding.h"
+#include "ops/matmul.h"
+#include "ops/sample.h"
+
+namespace inference {
+
+namespace {
+
+// The memory of a case.
+struct Memory {
+  explicit Memory(Device& of) : device(of) {}
+
+  Buffer Bytes(uint64_t bytes) {
+    buffers.push_back(device.Allocate(bytes));
+    device.FillZero(buffers.back(), 0, bytes);
+    return buffers.back();
+  }
+  Tensor Zeros(const Shape& shape) {
+    uint64_t bytes = sizeof(float);
+    for (const int64_t extent : shape) bytes *= static_cast<uint64_t>(extent);
+    return {Bytes(bytes), shape, nullptr};
+  }
+  PackedMatrix Weight(const WeightFormat& format, int64_t rows, int64_t cols) {
+    return {format, rows, cols, Bytes(PackedBytes(format, rows, cols)), {}};
+  }
+  StepBuffer& Step(int64_t position, int64_t T) {
+    steps.push_back(std::make_unique<StepBuffer>(device, T));
+    steps.back()->Set(device, position, 0, std::vector<int32_t>(static_cast<size_t>(T)));
+    return *steps.back();
+  }
+
+  Device& device;
+  std::vector<Buffer> buffers;
+  std::vector<std::unique_ptr<StepBuffer>> steps;
+  std::vector<std::unique_ptr<Sampler>> samplers;
+};
+
+OpCase Case(std::string name, std::string note,
+            const std::function<void(Recording&, Memory&)>& record, int64_t position = 0) {
+  return {std::move(name), std::move(note),
+          [record](Recording& recording) {
+            const auto memory = std::make_shared<Memory>(recording.device());
+            record(recording, *memory);
+            return std::shared_ptr<void>(memory);
+          },
+          position};
+}
+
+// y = x W^T of T rows.
+OpCase Product(std::string name, const WeightFormat& format, int64_t T, int64_t cols,
+               int64_t rows) {
+  return Case(std::move(name), NameOf(format), [=](Recording& recording, Memory& memory) {
+    const PreparedInput x = PrepareInput(recording, {.x = memory.Zeros({T, cols})});
+    Project(recording, x, memory.Weight(format, rows, cols), memory.Zeros({T, rows}));
+  });
+}
+
+// A product of so few columns that what surrounds it takes the time: a million outputs.
+OpCase Surrounded(std::string name, std::string note, Epilogue epilogue) {
+  constexpr int64_t kTokens = 512, kOutputs = 2048, kColumns = 32;
+  return Case(std::move(name), std::move(note), [=](Recording& recording, Memory& memory) {
+    const bool gated = epilogue == Epilogue::kSiluGate;
+    const PreparedInput x = PrepareInput(recording, {.x = memory.Zeros({kTokens, kColumns})});
+    ProjectOptions options{.epilogue = epilogue};
+    if (!gated) options.other = memory.Zeros({kTokens, kOutputs});
+    Project(recording, x, memory.Weight(DType::kF32, (gated ? 2 : 1) * kOutputs, kColumns),
+            memory.Zeros({kTokens, kOutputs}), options);
+  });
+}
+
+OpCase Norm(std::string name, int64_t T) {
+  constexpr int64_t kColumns = 2048;
+  return Case(
+      std::move(name), T == 1 ? "with a product of 16 rows" : "into tiles for products",
+      [=](Recording& recording, Memory& memory) {
+        const PreparedInput a = PrepareInput(recording, {.x = memory.Zeros({T, kColumns}),
+                                                         .norm_weight = memory.Zeros({kColumns}),
+                                                         .eps = 1e-5f});
+        if (T > 1) return;
+        Project(recording, a, memory.Weight(DType::kF32, 16, kColumns), memory.Zeros({1, 16}));
+      });
+}
+
+OpCase Rope(std::string name, int64_t T) {
+  return Case(
+      std::move(name), "8 key-value heads, with the append to the cache",
+      [=](Recording& recording, Memory& memory) {
+        constexpr HeadShape kHeads{32, 8, 128};
+        const int64_t capacity = (T + kCacheBlock - 1) / kCacheBlock * kCacheBlock;
+        const uint64_t bytes = CacheBytes(capacity, kHeads.kv_heads, kHeads.head_dim, DType::kF32);
+        const CacheView cache{memory.Bytes(bytes), memory.Bytes(bytes), capacity, 0};
+        const Tensor qkv =
+            memory.Zeros({T, (kHeads.heads + 2 * kHeads.kv_heads) * kHeads.head_dim});
+        RopeAppend(recording, qkv, kHeads, memory.Zeros({T, 2, 64}), {}, memory.Step(0, T), cache);
+      });
+}
+
+// T queries, the last of them at position `length` - 1.
+OpCase Attention(std::string name, int64_t heads, int64_t kv_heads, int64_t T, int64_t length) {
+  const int64_t position = length - T;
+  return Case(
+      std::move(name), "heads of 128, causal",
+      [=](Recording& recording, Memory& memory) {
+        const HeadShape shape{heads, kv_heads, 128};
+        const int64_t capacity = (length + kCacheBlock - 1) / kCacheBlock * kCacheBlock;
+        const uint64_t bytes = CacheBytes(capacity, kv_heads, shape.head_dim, DType::kF32);
+        const CacheView cache{memory.Bytes(bytes), memory.Bytes(bytes), capacity, 0};
+        Attend(recording, memory.Zeros({T, heads * 128}), shape, {.scale = 0.088f},
+               memory.Step(position, T), cache);
+      },
+      position);
+}
+
+OpCase Sample(std::string name, std::string note, int64_t rows, int64_t vocab_size,
+              const SampleOptions& options) {
+  return Case(std::move(name), std::move(note), [=](Recording& recording, Memory& memory) {
+    std::mt19937 generator(1);
+    std::normal_distribution<float> normal(0.0f, 3.0f);
+    std::vector<float> values(static_cast<size_t>(vocab_size));
+    for (float& value : values) value = normal(generator);
+    const Tensor logits = memory.Zeros({1, vocab_size});
+    recording.device().Write(logits.buffer, 0, std::as_bytes(std::span(values)));
+    memory.samplers.push_back(std::make_unique<Sampler>(recording.device(), vocab_size));
+    memory.samplers.back()->Reset(recording.device(), options);
+    const StepBuffer& step = memory.Step(0, 1);
+    for (int64_t i = 0; i < rows; ++i) memory.samplers.back()->Record(recording, logits, step);
+  });
+}
+
+OpCase Embedding() {
+  return Case("Embedding/32of32000x2048", "F32", [](Recording& recording, Memory& memory) {
+    Embed(recording, memory.Weight(DType::kF32, 32000, 2048), memory.Step(0, 32), 32, 1.0f);
+  });
+}
+
+OpCase Add() {
+  return Case("Add/1M", "residual sum, between two norms",
+              [](Recording& recording, Memory& memory) {
+                const Tensor x = memory.Zeros({512, 2048}), norm = memory.Zeros({2048});
+                PrepareInput(recording, {.x = x,
+                                         .norm_weight = norm,
+                                         .delta = memory.Zeros({512, 2048}),
+                                         .delta_norm_weight = norm,
+                                         .eps = 1e-5f});
+              });
+}
+
+OpCase Sum() {
+  return Case("Sum/1M", "the kernel that only reads", [](Recording& recording, Memory& memory) {
+    constexpr uint32_t kVectors = (1u << 20) / 16;
+    const auto items = static_cast<uint32_t>(recording.PartsFor(kVectors));
+    recording.Launch("read_bandwidth", {"read_bandwidth"}, "", kVectors,
+                     Work{.read_bytes = kVectors * 64, .flops = kVectors * 16},
+                     memory.Bytes(items * 64), memory.Bytes(kVectors * 64), uint32_t{kVectors},
+                     (kVectors + items - 1) / items);
+  });
+}
+
+}  // namespace
+
+std::vector<OpCase> ProductCases() {
+  std::vector<WeightFormat> formats;
+  for (int type = 0; IsPackable(static_cast<DType>(type)); ++type) {
+    formats.emplace_back(static_cast<DType>(type));
+  }
+  for (const int bits : {2, 3, 4, 5, 6, 8}) {
+    formats.push_back(WeightFormat::Affine(bits, 64, DType::kBF16));
+  }
+  constexpr int64_t kColumns = 2048;
+  std::vector<OpCase> out;
+  for (const WeightFormat& format : formats) {
+    const std::string type =
+        format.is_affine() ? fmt::format("Affine{}", format.bits) : NameOf(format);
+    // 400 MB of weights: far larger than the caches.
+    const int64_t rows = static_cast<int64_t>(400'000'000 / PackedBytes(format, 64, kColumns)) * 64;
+    out.push_back(Product("Matvec/" + type, format, 1, kColumns, rows));
+    out.push_back(Product("Matmul252/" + type, format, 252, kColumns, 2048));
+  }
+  return out;
+}
+
+std::vector<OpCase> ModelPartCases() {
+  std::vector<OpCase> out;
+  for (const int64_t n : {128, 512, 1024, 2048, 4096}) {
+    out.push_back(Product(fmt::format("MatMul/{}", n), DType::kF32, n, n, n));
+  }
+  out.push_back(Product("MatMul/1x2048x32000", DType::kF32, 1, 2048, 32000));
+  const char* draw = "softmax and draw of the sampler";
+  out.push_back(Sample("Softmax/1x1024", draw, 1, 1024, {.temperature = 1.0f}));
+  out.push_back(Sample("Softmax/32x32000", draw, 32, 32000, {.temperature = 1.0f}));
+  out.push_back(Sample("Softmax/1x128000", draw, 1, 128000, {.temperature = 1.0f}));
+  out.push_back(Add());
+  out.push_back(
+      Surrounded("Mul/1M", "silu of a buffer, times a product of 32 columns", Epilogue::kMulSilu));
+  out.push_back(Surrounded("SiLU/1M", "gate and up, a product of 32 columns", Epilogue::kSiluGate));
+  out.push_back(Norm("RMSNorm/1x2048", 1));
+  out.push_back(Norm("RMSNorm/32x2048", 32));
+  out.push_back({"LayerNorm/32x2048", "no architecture that runs here has one", nullptr});
+  out.push_back(Rope("RoPE/1x1x32x128", 1));
+  out.push_back(Rope("RoPE/1x32x512x128", 512));
+  out.push_back(Attention("SDPA/1h32", 1, 1, 32, 32));
+  out.push_back(Attention("SDPA/32h128", 32, 32, 128, 128));
+  out.push_back(Attention("SDPA/32h512", 32, 32, 512, 512));
+  out.push_back(Product("Linear/1x2048x2048", DType::kF32, 1, 2048, 2048));
+  out.push_back(Product("Linear/32x2048x8192", DType::kF32, 32, 2048, 8192));
+  out.push_back(Embedding());
+  out.push_back(Sum());
+  out.push_back(Sample("Argmax/1x32000", "greedy sampler", 1, 32000, {}));
+  out.push_back(Sample("Sampler/Greedy", "32000 logits", 1, 32000, {.repeat_penalty = 1.1f}));
+  out.push_back(
+      Sample("Sampler/TopK50", "32000 logits", 1, 32000, {.temperature = 1.0f, .top_k = 50}));
+  out.push_back(
+      Sample("Sampler/TopP0.9", "32000 logits", 1, 32000, {.temperature = 1.0f, .top_p = 0.9f}));
+  out.push_back(Sample("Sampler/TopP0.9MinP0.1TopK50", "32000 logits", 1, 32000,
+                       {.temperature = 1.0f, .top_k = 50, .top_p = 0.9f, .min_p = 0.1f}));
+  // Decode over a long cache, which the list above leaves out.
+  out.push_back(Attention("SDPA/32h8kv1of4096", 32, 8, 1, 4096));
+  return out;
+}
+
+}  // namespace inference
