@@ -4,13 +4,13 @@
 #include "capi/arguments.h"
 #include "capi/guard.h"
 #include "formats/json.h"
+#include "util/version.h"
 
 namespace inference::capi {
 
 namespace {
 
 constexpr uint32_t kAbiNumber = 0;  // the SONAME's
-constexpr const char* kVersion = "0.1.0";
 static_assert(INF_VERSION_NUMBER ==
               INF_VERSION_MAJOR * 10000 + INF_VERSION_MINOR * 100 + INF_VERSION_PATCH);
 

@@ -1,0 +1,137 @@
+// Tuning: what is measured is used, kept and read back; a file with anything unexpected in it is
+// not.
+#include "engine/tune.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <span>
+
+#include "engine/runtime.h"
+#include "engine/tuning_file.h"
+#include "support/temp_dir.h"
+#include "support/test_device.h"
+#include "util/error.h"
+#include "util/file.h"
+
+namespace inference {
+namespace {
+
+using ::testing::HasSubstr;
+
+Tuning SomeTuning() {
+  return {
+      .parts_per_compute_unit = 5,
+      .matmul = {{true, 100, 1, {.kernel = MatmulKernel::kLanes, .lanes = 4}},
+                 {true, 100, 64, {}},
+                 {false,
+                  1000,
+                  64,
+                  {.kernel = MatmulKernel::kTiles, .rows = 64, .tokens = 32, .item_tokens = 4}}}};
+}
+
+class TuningFileTest : public testing::Test {
+ protected:
+  const DeviceInfo& info() const { return TestDevice()->info(); }
+  std::string path() const { return TuningPath(dir_.path(), info()); }
+  std::optional<Tuning> Load() { return LoadTuning(dir_.path(), info(), logger_); }
+
+  // Writes `text` in place of the file, and expects that it is ignored, with `why` in the log.
+  void ExpectIgnored(const std::string& text, const std::string& why) {
+    SaveTuning(dir_.path(), info(), SomeTuning());
+    WriteFileAtomically(path(), std::as_bytes(std::span(text)));
+    log_.clear();
+    EXPECT_FALSE(Load().has_value()) << why;
+    EXPECT_THAT(log_, HasSubstr("ignored: " + path() + ": " + why));
+  }
+  void ExpectIgnoredWith(const std::string& from, const std::string& to, const std::string& why) {
+    std::string text = TuningJson(info(), SomeTuning());
+    const size_t at = text.find(from);
+    ASSERT_NE(at, std::string::npos) << from;
+    ExpectIgnored(text.replace(at, from.size(), to), why);
+  }
+
+  TempDir dir_;
+  std::string log_;
+  Logger logger_{[this](LogLevel, std::string_view, std::string_view text) { log_ += text; }};
+};
+
+TEST_F(TuningFileTest, IsReadBackAndRemoved) {
+  EXPECT_FALSE(Load().has_value());
+  SaveTuning(dir_.path(), info(), SomeTuning());
+  EXPECT_EQ(Load(), SomeTuning());
+  DeviceInfo other = info();
+  other.driver += " newer";
+  EXPECT_FALSE(LoadTuning(dir_.path(), other, logger_).has_value());
+  RemoveTuning(dir_.path(), info());
+  RemoveTuning(dir_.path(), info());
+  EXPECT_FALSE(Load().has_value());
+  EXPECT_EQ(log_, "");
+}
+
+TEST_F(TuningFileTest, AnyDoubtCountsAsAbsent) {
+  ExpectIgnored("", "");
+  ExpectIgnored("[]", "");
+  ExpectIgnoredWith("\"format\": 1", "\"format\": 2", "format: is 2");
+  ExpectIgnoredWith("\"library\": \"", "\"library\": \"9", "library: is ");
+  ExpectIgnoredWith("\"driver\": \"", "\"driver\": \"x", "driver: is ");
+  ExpectIgnoredWith("\"device\": \"", "\"device\": \"x", "device: is ");
+  ExpectIgnoredWith("compute_unit\": 5", "compute_unit\": 0", "parts_per_compute_unit: is 0");
+  ExpectIgnoredWith("\"matmul\"", "\"matmol\"", "matmul: is absent");
+  ExpectIgnoredWith("\"blocks\"", "\"bricks\"", "matmul[0]: weights: is 'bricks'");
+  ExpectIgnoredWith("matvec_group", "rm -rf", "matmul[0]: kernel: is 'rm -rf'");
+  ExpectIgnoredWith("\"lanes\": 4", "\"lanes\": 5",
+                    "matmul[0]: no matvec_group for blocks weights has these sizes");
+  ExpectIgnoredWith("\"rows\": 64", "\"rows\": 63", "matmul[2]: no matmul_group for plain");
+  ExpectIgnoredWith("\"tokens_up_to\": 64", "\"tokens_up_to\": -1", "matmul[1]: tokens_up_to");
+}
+
+TEST_F(TuningFileTest, ARuntimeUsesWhatIsStored) {
+  Runtime first({.cache_dir = dir_.path()}, std::make_shared<Logger>());
+  const size_t index = first.FindDevice("");
+  SaveTuning(dir_.path(), first.device(index), SomeTuning());
+  EXPECT_EQ(first.OpenDevice(index)->tuning(), SomeTuning());
+  EXPECT_THAT(first.DescribeTuning(index), HasSubstr("\"stored\":true"));
+  first.ResetTuning(index);
+  EXPECT_EQ(first.OpenDevice(index)->tuning(), Tuning{});
+  EXPECT_THAT(first.DescribeTuning(index), HasSubstr("\"stored\":false"));
+}
+
+TEST(TuningTest, TheFirstRuleThatHoldsCountsAndMustFit) {
+  const Tuning tuning = SomeTuning();
+  DeviceInfo info;
+  info.max_group_size = 256;
+  info.local_memory_bytes = 32768;
+  const auto kernel = [&](bool blocks, int64_t rows, int64_t tokens) {
+    return tuning.ForMatmul(info, blocks, rows, tokens).kernel;
+  };
+  EXPECT_EQ(kernel(true, 100, 1), MatmulKernel::kLanes);
+  EXPECT_EQ(kernel(true, 100, 2), MatmulKernel::kEach);
+  EXPECT_EQ(kernel(true, 101, 64), MatmulKernel::kTiles) << "no rule: the default";
+  EXPECT_EQ(kernel(false, 1000, 2), MatmulKernel::kTiles);
+  info.local_memory_bytes = 1024;
+  EXPECT_EQ(kernel(false, 1000, 2), MatmulKernel::kEach) << "its tile does not fit";
+}
+
+// A small run of all that is measured; what it finds can be used.
+TEST(TuneTest, FindsValidChoicesForEverySize) {
+  const TuneSizes sizes{.rows = {32, 64}, .tokens = {1, 9}, .cols = 64, .runs = 1};
+  const Tuning gpu = Tune(TestDevice(), KernelFamily::kGpu, sizes);
+  ASSERT_EQ(gpu.matmul.size(), 8u);
+  for (const MatmulRule& rule : gpu.matmul) {
+    EXPECT_TRUE(rule.choice.IsValid(rule.blocks)) << NameOf(rule.choice);
+    EXPECT_TRUE(rule.choice.FitsDevice(TestDevice()->info()));
+  }
+  EXPECT_EQ(gpu.matmul[0].rows_up_to, 32);
+  EXPECT_EQ(gpu.matmul[0].tokens_up_to, 1);
+  EXPECT_GT(gpu.matmul[3].rows_up_to, 1 << 30);
+  EXPECT_GT(gpu.matmul[3].tokens_up_to, 1 << 30);
+  EXPECT_EQ(gpu.parts_per_compute_unit, Tuning{}.parts_per_compute_unit);
+  const Tuning cpu = Tune(TestDevice(), KernelFamily::kCpu, sizes);
+  EXPECT_TRUE(cpu.matmul.empty());
+  EXPECT_GE(cpu.parts_per_compute_unit, 1);
+  EXPECT_EQ(TestDevice()->tuning(), Tuning{});
+}
+
+}  // namespace
+}  // namespace inference
