@@ -106,7 +106,8 @@ def main():
     arguments = parser.parse_args()
     library = ctypes.CDLL(str(arguments.library))
     rows = [f"Encoding 1 MiB on one thread, MB/s of CPU time, best of {arguments.runs}: libinference / `tokenizers` "
-            f"{tokenizers.__version__} (ratio). {cpu_name()}, {os.cpu_count()} cores.", ""]
+            f"{tokenizers.__version__} (ratio).", "CPU time of the process was compared, not time on the clock, so that other work on "
+            f"the machine counts little. {cpu_name()}, {os.cpu_count()} cores. `bench/compare_tokenizers.py`", ""]
     all_texts = texts()
     rows += ["| | " + " | ".join(all_texts) + " |", "|---" * (len(all_texts) + 1) + "|"]
     worst, differ = 1e9, []

@@ -58,7 +58,7 @@ TEST(Bench, ProfilesPartsAddUp) {
   EXPECT_EQ(profile["decode"]["tokens"], 3);
   EXPECT_EQ(Launches(profile["prefill"], "attend"), 3u);  // layers, in one chunk
   EXPECT_EQ(Launches(profile["prefill"], "sample_pick"), 1u);
-  EXPECT_EQ(Launches(profile["decode"], "attend"), 9u);
+  EXPECT_EQ(Launches(profile["decode"], "rope_append"), 9u);
   EXPECT_EQ(Launches(profile["decode"], "sample_pick"), 3u);
 
   for (const char* name : {"prefill", "decode"}) {
