@@ -140,15 +140,16 @@ void TuneProducts(const std::shared_ptr<Device>& device, KernelFamily family,
 void TuneParts(const std::shared_ptr<Device>& device, const TuneSizes& sizes, Tuning& tuning) {
   std::vector<Tuning> tunings = {Tuning{}};
   for (const int32_t parts : {1, 3, 4, 8}) tunings.push_back({.parts_per_compute_unit = parts});
-  // The largest matrix, by one token and by the most: what is better for both together.
-  Problem problem{device, KernelFamily::kCpu,
-                  ZeroMatrix(*device, DType::kQ4_0, sizes.rows.back(), sizes.cols)};
   std::vector<double> relative(tunings.size(), 0.0);
-  for (const int64_t T : {sizes.tokens.front(), sizes.tokens.back()}) {
-    problem.T = T;
+  const auto add = [&](int64_t rows, int64_t T) {
+    const Problem problem{device, KernelFamily::kCpu,
+                          ZeroMatrix(*device, DType::kQ4_0, rows, sizes.cols), T};
     const std::vector<double> seconds = Measure(problem, tunings, sizes.runs);
     for (size_t i = 0; i < relative.size(); ++i) relative[i] += seconds[i] / seconds[0];
-  }
+  };
+  // What is better for both together: a token by a large matrix, many by a common one.
+  add(sizes.rows.back(), sizes.tokens.front());
+  add(sizes.rows[sizes.rows.size() / 2], sizes.tokens.back());
   tuning.parts_per_compute_unit = tunings[Best(relative)].parts_per_compute_unit;
 }
 
