@@ -123,7 +123,7 @@ INLINE void attend_tile(__global float* o, const long ld_o, GLOBAL float* q, con
     GLOBAL KV* k = keys + (long)(start % capacity) * E16;
     GLOBAL KV* v = values + (long)(start % capacity) * E16;
     scores(s, turned, k, 0, scale, N, 2);
-    scores(s + 2, turned, k + 32 * E16, 0, scale, N, 2);
+    if (start + 32 <= last_position) scores(s + 2, turned, k + 32 * E16, 0, scale, N, 2);
     const int is_whole = start + BLOCK - 1 <= first_position &&
                          (window <= 0 || start > last_position - window);
     for (int i = 0; i < N; ++i) {

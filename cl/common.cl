@@ -28,7 +28,15 @@
   #define PREFETCH(p)
 #endif
 
-// One store; what vstore16 becomes in some compilers is four, of parts.
+// One load and one store; what vload16 and vstore16 become in some compilers is four, of parts.
+INLINE float16 load16(GLOBAL float* p) {
+#ifdef __clang__
+  typedef float float16_here __attribute__((__ext_vector_type__(16), __aligned__(4)));
+  return *(GLOBAL float16_here*)p;
+#else
+  return vload16(0, p);
+#endif
+}
 INLINE void store16(const float16 v, __global float* p) {
 #ifdef __clang__
   typedef float float16_here __attribute__((__ext_vector_type__(16), __aligned__(4)));
@@ -37,6 +45,9 @@ INLINE void store16(const float16 v, __global float* p) {
   vstore16(v, 0, p);
 #endif
 }
+
+// To the nearest whole number, ties to even; |x| < 2^22.
+INLINE float16 nearest16(const float16 x) { return (x + 12582912.0f) - 12582912.0f; }
 
 // Sixteen lanes to one value, in a fixed tree.
 INLINE float sum16(const float16 v) {
@@ -55,7 +66,7 @@ INLINE float max16(const float16 v) {
 
 // x[0, n), n <= 16, with zeros in the other lanes.
 INLINE float16 load_partial16(GLOBAL float* x, const int n) {
-  if (n >= 16) return vload16(0, x);
+  if (n >= 16) return load16(x);
   float lanes[16];
   for (int i = 0; i < 16; ++i) lanes[i] = i < n ? x[i] : 0.0f;
   return vload16(0, lanes);

@@ -4,6 +4,8 @@
 // of speed alone. Of each block of columns that share a scale d and a minimum m:
 //   in = fma(q, a, in), k ascending from in = 0;  acc = fma(d, in, acc);  acc = fma(m, sum of a, acc)
 // and acc = fma(w, a, acc), k ascending, for a plain type. docs/adr/0002-one-order-of-sums.md
+// Where INT8, a is whole numbers and a scale for each 32 columns: in is multiplied by it, and a plain type
+// is added by blocks of 32, too, with d = 1.
 //   matvec       one row, CPU devices: normalises the input itself; bandwidth bound
 //   matmul       many rows in tiles (cl/matmul_prepare.cl), CPU devices: unpacks a panel of W into the
 //                first cache, then walks the tokens; compute bound
@@ -17,6 +19,9 @@
   #define CHUNK 2  // units of 32 columns that a panel holds: with a tile of the input, half the first cache
 #endif
 
+#if defined(CODE_BITS) || defined(INT8)
+  #define BY_BLOCK
+#endif
 #ifndef CODE_BITS
   #define SCALE_ROWS 0
 #elif defined(HAS_MIN)
@@ -38,9 +43,9 @@ INLINE void finish(const float16 sum, __global float* y, GLOBAL float* residual,
 }
 
 // acc[r] += the product of row block r (`stride` bytes apart) with a[0, K), for R blocks at once. sums:
-// of each sixteen values of a.
+// of each sixteen values of a; scales: of each 32, or null.
 INLINE void dot_blocks(float16* acc, GLOBAL uchar* w, const long stride, GLOBAL float* a,
-                       GLOBAL float* sums, const int K, const int R) {
+                       GLOBAL float* sums, GLOBAL float* scales, const int K, const int R) {
   const int supers = SUPERS(K);
   for (int s = 0; s < supers; ++s) {
     for (int u = 0; u < SUPER_UNITS; ++u) {
@@ -53,7 +58,11 @@ INLINE void dot_blocks(float16* acc, GLOBAL uchar* w, const long stride, GLOBAL 
       for (int half_unit = 0; half_unit < SCALES_A_UNIT; ++half_unit) {
         float16 in[BLOCKS];
 #pragma unroll
-        for (int r = 0; r < R; ++r) in[r] = SCALE_ROWS > 0 ? (float16)(0.0f) : acc[r];
+        for (int r = 0; r < R; ++r) in[r] = 0.0f;
+#ifndef BY_BLOCK
+#pragma unroll
+        for (int r = 0; r < R; ++r) in[r] = acc[r];
+#endif
 #pragma unroll
         for (int j = 0; j < SCALE_COLUMNS / 2; ++j) {
           const int i = half_unit * 8 + j;
@@ -72,14 +81,16 @@ INLINE void dot_blocks(float16* acc, GLOBAL uchar* w, const long stride, GLOBAL 
         }
 #pragma unroll
         for (int r = 0; r < R; ++r) {
-#ifdef CODE_BITS
-          float16 d, m;
+#ifdef BY_BLOCK
+          float16 d = 1.0f, m;
+          const int unit_at = s * SUPER_UNITS + u;
+          const float scale = scales ? scales[unit_at] : 1.0f;
           unit_scales(super + r * stride, u, half_unit, &d, &m);
-          acc[r] = fma(d, in[r], acc[r]);
+          acc[r] = fma(d, scales ? in[r] * scale : in[r], acc[r]);
   #ifdef HAS_MIN
-          GLOBAL float* of_unit = sums + (s * SUPER_UNITS + u) * 2;
+          GLOBAL float* of_unit = sums + unit_at * 2;
           const float sum = SCALES_A_UNIT == 2 ? of_unit[half_unit] : of_unit[0] + of_unit[1];
-          acc[r] = fma(m, (float16)(sum), acc[r]);
+          acc[r] = fma(m, (float16)(sum * scale), acc[r]);
   #endif
 #else
           acc[r] = in[r];
@@ -93,15 +104,16 @@ INLINE void dot_blocks(float16* acc, GLOBAL uchar* w, const long stride, GLOBAL 
 // Row blocks b ... b + n - 1, n <= BLOCKS, and what becomes of their outputs. Fewer than BLOCKS go by
 // twos, one block standing in for both at the end: by itself it would wait for each of its sums.
 INLINE void matvec_blocks(__global float* y, GLOBAL uchar* w, GLOBAL float* a, GLOBAL float* sums,
-                          GLOBAL float* bias, GLOBAL float* residual, const int b, const int n,
-                          const int K, const int rows, const int epilogue, const int has_bias) {
+                          GLOBAL float* scales, GLOBAL float* bias, GLOBAL float* residual,
+                          const int b, const int n, const int K, const int rows,
+                          const int epilogue, const int has_bias) {
   const long stride = ROW_BLOCK_BYTES(K);
   float16 out[BLOCKS];
   if (n == BLOCKS) {
     float16 acc[BLOCKS];
 #pragma unroll
     for (int r = 0; r < BLOCKS; ++r) acc[r] = first_sum(bias, b + r, has_bias);
-    dot_blocks(acc, w + b * stride, stride, a, sums, K, BLOCKS);
+    dot_blocks(acc, w + b * stride, stride, a, sums, scales, K, BLOCKS);
 #pragma unroll
     for (int r = 0; r < BLOCKS; ++r) out[r] = acc[r];
   } else {
@@ -111,7 +123,7 @@ INLINE void matvec_blocks(__global float* y, GLOBAL uchar* w, GLOBAL float* a, G
       const int both = r + 1 < n;
       acc[0] = first_sum(bias, b + r, has_bias);
       acc[1] = first_sum(bias, b + r + both, has_bias);
-      dot_blocks(acc, w + (b + r) * stride, both ? stride : 0, a, sums, K, 2);
+      dot_blocks(acc, w + (b + r) * stride, both ? stride : 0, a, sums, scales, K, 2);
       out[r] = acc[0];
       out[r + 1] = acc[1];
     }
@@ -128,7 +140,7 @@ INLINE void matvec_blocks(__global float* y, GLOBAL uchar* w, GLOBAL float* a, G
   }
 }
 
-// Unit: a row block, or a pair of them where gated. scratch: [parts, padded_K + padded_K / 16].
+// Unit: a row block, or a pair of them where gated. scratch: [parts, ROW_FLOATS].
 KERNEL void matvec(__global float* y, __global float* sum, __global float* scratch,
                    GLOBAL uchar* w, GLOBAL float* x, GLOBAL float* norm_weight,
                    GLOBAL float* delta, GLOBAL float* delta_norm_weight, GLOBAL float* bias,
@@ -137,14 +149,23 @@ KERNEL void matvec(__global float* y, __global float* sum, __global float* scrat
                    const int epilogue, const int has_bias) {
   const long from = (long)first_row * K;
   GLOBAL float* a = x + from;
-  __global float* row = scratch + (long)PART * (padded_K + padded_K / 16);
+  __global float* row = scratch + (long)PART * ROW_FLOATS(padded_K);
   __global float* sums = row + padded_K;
-  if (mode != INPUT_PLAIN || K != padded_K) {
+  GLOBAL float* scales = 0;
+#ifdef INT8
+  const int is_whole = 0;
+#else
+  const int is_whole = K == padded_K;
+#endif
+  if (mode != INPUT_PLAIN || !is_whole) {
     prepare_row(row, x + from, norm_weight, delta + from, delta_norm_weight, PART == 0 ? sum : 0, K,
                 padded_K, eps, mode);
     a = row;
   }
-#ifdef HAS_MIN
+#if defined(INT8)
+  finish_row(row, padded_K);
+  scales = sums + padded_K / 16;
+#elif defined(HAS_MIN)
   sum_columns(sums, a, padded_K);
 #endif
   const int per_unit = IS_GATED(epilogue) ? 2 : 1;
@@ -153,8 +174,8 @@ KERNEL void matvec(__global float* y, __global float* sum, __global float* scrat
   int b = SHARE_FIRST(units, PART, PARTS) * per_unit;
   __global float* out = y + column;
   for (; b < last; b += BLOCKS) {
-    matvec_blocks(out, w, a, sums, bias, residual, b, min(BLOCKS, last - b), K, rows, epilogue,
-                  has_bias);
+    matvec_blocks(out, w, a, sums, scales, bias, residual, b, min(BLOCKS, last - b), K, rows,
+                  epilogue, has_bias);
   }
 }
 
@@ -207,19 +228,27 @@ INLINE void matmul_tile(__global float* acc, GLOBAL float* panel, GLOBAL float* 
   for (int b = 0; b < units * SCALES_A_UNIT; ++b) {
     GLOBAL float* au = a + b % SCALES_A_UNIT * SCALE_COLUMNS * TILE;
     float16 in0[TILE], in1[TILE];
-#ifdef CODE_BITS
+#ifdef BY_BLOCK
     tile_column(in0, in1, panel, au, 1, N);
     for (int k = 1; k < SCALE_COLUMNS; ++k) {
       tile_column(in0, in1, panel + k * 32, au + k * TILE, 0, N);
     }
     GLOBAL float* scales = panel + SCALE_COLUMNS * 32;
+  #ifdef CODE_BITS
     const float16 d0 = vload16(0, scales), d1 = vload16(1, scales);
+  #else
+    const float16 d0 = 1.0f, d1 = 1.0f;
+  #endif
   #ifdef HAS_MIN
     const float16 m0 = vload16(2, scales), m1 = vload16(3, scales);
     GLOBAL float* block_sums = a + (UNIT_COLUMNS + BLOCK_SUM_ROW(b % SCALES_A_UNIT)) * TILE;
   #endif
 #pragma unroll
     for (int t = 0; t < N; ++t) {
+  #ifdef INT8
+      in0[t] *= a[SCALE_ROW * TILE + t];
+      in1[t] *= a[SCALE_ROW * TILE + t];
+  #endif
       float16 v0 = fma(d0, in0[t], vload16(2 * t, acc));
       float16 v1 = fma(d1, in1[t], vload16(2 * t + 1, acc));
   #ifdef HAS_MIN
@@ -246,6 +275,16 @@ INLINE void matmul_tile(__global float* acc, GLOBAL float* panel, GLOBAL float* 
 #endif
     panel += PANEL_ROWS * 32;
     if (b % SCALES_A_UNIT == SCALES_A_UNIT - 1) a += PREPARED_ROWS * TILE;
+  }
+}
+
+INLINE void begin_sums(__global float* acc, GLOBAL float* bias, const int b, const int has_second,
+                       const int T, const int has_bias) {
+  const float16 bias0 = first_sum(bias, b, has_bias);
+  const float16 bias1 = first_sum(bias, b + 1, has_bias && has_second);
+  for (int t = 0; t < T; ++t) {
+    store16(bias0, acc + t * 32);
+    store16(bias1, acc + t * 32 + 16);
   }
 }
 
@@ -279,12 +318,7 @@ KERNEL void matmul(__global float* y, __global float* scratch, GLOBAL uchar* w, 
   const int last = SHARE_LAST(panels, PART, PARTS);
   for (int unit = SHARE_FIRST(panels, PART, PARTS); unit < last; ++unit) {
     const int b = unit * 2, has_second = b + 1 < blocks;
-    const float16 bias0 = first_sum(bias, b, has_bias);
-    const float16 bias1 = first_sum(bias, b + 1, has_bias && has_second);
-    for (int t = 0; t < T; ++t) {
-      store16(bias0, acc + t * 32);
-      store16(bias1, acc + t * 32 + 16);
-    }
+    begin_sums(acc, bias, b, has_second, T, has_bias);
     for (int first = 0; first < k_units; first += CHUNK) {
       const int n = min(CHUNK, k_units - first);
       unpack_block(panel, w + b * stride, first, n, 0);

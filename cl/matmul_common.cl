@@ -5,8 +5,10 @@
 #define INPUT_NORM 1
 #define INPUT_RESIDUAL_NORM 2
 
-// A unit of the input (cl/matmul_prepare.cl): 32 columns, the sums of each half of them, of all.
-#define PREPARED_ROWS 35
+// A unit of the input (cl/matmul_prepare.cl): 32 columns, the sums of each half of them, of all, the scale.
+#define PREPARED_ROWS 36
+#define SCALE_ROW 35  // where INT8
+#define ROW_FLOATS(padded_D) ((padded_D) + (padded_D) / 16 + (padded_D) / 32)  // columns, sums, scales
 #define BLOCK_SUM_ROW(half_unit) (SCALES_A_UNIT == 2 ? (half_unit) : 2)  // after the columns
 
 #define EPILOGUE_STORE 0
@@ -56,7 +58,28 @@ INLINE void prepare_row(__global float* row, GLOBAL float* x, GLOBAL float* norm
 
 // sums[i] = row[16 i] + ... + row[16 i + 15], in a fixed tree: what a type's minimum is multiplied by.
 INLINE void sum_columns(__global float* sums, GLOBAL float* row, const int padded_D) {
-  for (int i = 0; i < padded_D / 16; ++i) sums[i] = sum16(vload16(i, row));
+  for (int i = 0; i < padded_D / 16; ++i) sums[i] = sum16(load16(row + 16 * i));
+}
+
+// The option activations = int8: each 32 columns of a row become whole numbers from -127 to 127 and a
+// scale. Products of them are exact, so how they are added is free; a NaN or an infinity makes the scale NaN.
+INLINE void round_row(__global float* row, __global float* scales, const int padded_D) {
+  for (int u = 0; u < padded_D / 32; ++u) {
+    const float16 a = load16(row + 32 * u), b = load16(row + 32 * u + 16);
+    const float largest = max16(fmax(fabs(a), fabs(b))), spoiled = sum16(fma(a, 0.0f, b * 0.0f));
+    const float inv = largest > 0.0f ? 127.0f / largest : 0.0f;
+    store16(nearest16(a * inv), row + u * 32);
+    store16(nearest16(b * inv), row + u * 32 + 16);
+    scales[u] = largest / 127.0f + spoiled;
+  }
+}
+
+// One row of the input with its sums, and rounded where INT8: see ROW_FLOATS.
+INLINE void finish_row(__global float* row, const int padded_D) {
+#ifdef INT8
+  round_row(row, row + padded_D + padded_D / 16, padded_D);
+#endif
+  sum_columns(row + padded_D, row, padded_D);
 }
 
 // gate / (1 + exp(-gate)) and the tanh form of gelu, which is gate / (1 + exp(-2u)).

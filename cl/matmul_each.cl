@@ -8,8 +8,8 @@ INLINE float dot_each(GLOBAL uchar* w, GLOBAL float* a, GLOBAL float* bias, cons
     GLOBAL uchar* unit = unit_at(super, k);
     for (int half_unit = 0; half_unit < SCALES_A_UNIT; ++half_unit) {
       const int c0 = half_unit * SCALE_COLUMNS;
-#ifdef CODE_BITS
-      float d, m, in = 0.0f;
+#if defined(CODE_BITS) || defined(INT8)
+      float d = 1.0f, m, in = 0.0f;
       for (int c = c0; c < c0 + SCALE_COLUMNS; c += 8) {
         float q[8];
         eight_at(q, unit, lane, c);
@@ -17,6 +17,9 @@ INLINE float dot_each(GLOBAL uchar* w, GLOBAL float* a, GLOBAL float* bias, cons
         for (int j = 0; j < 8; ++j) in = fma(q[j], a[c + j], in);
       }
       scales_at(super, k % SUPER_COLUMNS / UNIT_COLUMNS, half_unit, lane, &d, &m);
+  #ifdef INT8
+      in *= a[SCALE_ROW];
+  #endif
       acc = fma(d, in, acc);
   #ifdef HAS_MIN
       acc = fma(m, a[UNIT_COLUMNS + BLOCK_SUM_ROW(half_unit)], acc);

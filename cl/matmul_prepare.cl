@@ -34,14 +34,15 @@ INLINE void turn_columns(__global float* out, GLOBAL float* rows, const int ld, 
 }
 
 // The input of products of many rows, in tiles of `tile` tokens. A unit of 32 columns is PREPARED_ROWS
-// rows of `tile` values: its columns, padded with zeros, the sums of each half of them, and of all.
+// rows of `tile` values: its columns, padded with zeros, the sums of each half of them, of all, and where
+// INT8 the scale, by which the sums are multiplied already.
 //   packed [T / tile, padded_D / 32, PREPARED_ROWS, tile]
-// Unit: a tile. scratch: [parts, tile, padded_D + padded_D / 16], rows of which are turned all at once.
+// Unit: a tile. scratch: [parts, tile, ROW_FLOATS], rows of which are turned all at once.
 KERNEL void prepare(__global float* packed, __global float* sum, __global float* scratch,
                     GLOBAL float* x, GLOBAL float* norm_weight, GLOBAL float* delta,
                     GLOBAL float* delta_norm_weight, const int T, const int D, const int padded_D,
                     const int first_row, const int tile, const float eps, const int mode) {
-  const int units = padded_D / 32, ld = padded_D + padded_D / 16, tiles = (T + tile - 1) / tile;
+  const int units = padded_D / 32, ld = ROW_FLOATS(padded_D), tiles = (T + tile - 1) / tile;
   __global float* rows = scratch + (long)PART * tile * ld;
   const int last = SHARE_LAST(tiles, PART, PARTS);
   for (int i = SHARE_FIRST(tiles, PART, PARTS); i < last; ++i) {
@@ -51,7 +52,7 @@ KERNEL void prepare(__global float* packed, __global float* sum, __global float*
       __global float* row = rows + t * ld;
       prepare_row(row, x + from, norm_weight, delta + from, delta_norm_weight,
                   sum + (long)(i * tile + t) * D, D, padded_D, eps, mode);
-      sum_columns(row + padded_D, row, padded_D);
+      finish_row(row, padded_D);
     }
     __global float* out = packed + (long)i * tile * units * PREPARED_ROWS;
     for (int u = 0; u < units; ++u, out += tile * PREPARED_ROWS) {
@@ -59,9 +60,15 @@ KERNEL void prepare(__global float* packed, __global float* sum, __global float*
       turn_columns(out + 16 * tile, rows + u * 32 + 16, ld, tile);
       for (int t = 0; t < tile; ++t) {
         GLOBAL float* sums = rows + t * ld + padded_D + 2 * u;
-        out[32 * tile + t] = sums[0];
-        out[33 * tile + t] = sums[1];
-        out[34 * tile + t] = sums[0] + sums[1];
+#ifdef INT8
+        const float scale = rows[t * ld + padded_D + padded_D / 16 + u];
+        out[SCALE_ROW * tile + t] = scale;
+#else
+        const float scale = 1.0f;
+#endif
+        out[32 * tile + t] = sums[0] * scale;
+        out[33 * tile + t] = sums[1] * scale;
+        out[34 * tile + t] = (sums[0] + sums[1]) * scale;
       }
     }
   }

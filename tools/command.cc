@@ -41,6 +41,10 @@ void AddModelOptions(CLI::App& app, ModelOptions& options) {
                  "Keys and values: f32 (the default), or f16 in half the memory")
       ->check(CLI::IsMember({"f32", "f16"}))
       ->type_name("T");
+  app.add_option("--activations", options.activations,
+                 "What weights are multiplied with: f32 (the default), or int8 for faster prompts")
+      ->check(CLI::IsMember({"f32", "int8"}))
+      ->type_name("T");
   AddSymlinksFlag(app, options.allow_symlinks);
   app.add_flag("--verbose", options.verbose, "Print the library's log on stderr");
 }

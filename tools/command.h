@@ -42,9 +42,10 @@ CLI::Validator AtLeast(int64_t low);
 
 struct ModelOptions {
   std::string path;
-  std::string device;   // index, part of a name, or type; empty = the default device
-  int64_t n_ctx = 0;    // tokens; 0 = what the model was made for
-  std::string kv_type;  // f32 or f16; empty = the library's default
+  std::string device;       // index, part of a name, or type; empty = the default device
+  int64_t n_ctx = 0;        // tokens; 0 = what the model was made for
+  std::string kv_type;      // f32 or f16; empty = the library's default
+  std::string activations;  // f32 or int8; the same
   bool allow_symlinks = false;
   bool validate_weights = false;
   bool verbose = false;

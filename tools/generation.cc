@@ -69,6 +69,7 @@ Config NewConfig(const ModelOptions& options) {
   if (!options.device.empty()) Set(config, "device", options.device);
   if (options.n_ctx > 0) Set(config, "n_ctx", options.n_ctx);
   if (!options.kv_type.empty()) Set(config, "kv_type", options.kv_type);
+  if (!options.activations.empty()) Set(config, "activations", options.activations);
   if (options.validate_weights) Set(config, "validate_weights", int64_t{1});
   return config;
 }

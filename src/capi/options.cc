@@ -30,6 +30,10 @@ constexpr std::array kModelOptions = {
     Option{INF_SCOPE_MODEL, INF_OPTION_STRING, "kv_type", 0, 0, "f32",
            "Type of the sessions' keys and values: f32, or f16, which takes half the memory",
            "f32 f16"},
+    Option{INF_SCOPE_MODEL, INF_OPTION_STRING, "activations", 0, 0, "f32",
+           "What weights are multiplied with: f32, or int8, rounded in blocks of 32, for faster "
+           "prompts",
+           "f32 int8"},
     Option{INF_SCOPE_MODEL, INF_OPTION_INT, "allow_symlinks", 0, 1, "0",
            "1: files of a model folder may be links to anywhere (Hugging Face hub cache)"},
     Option{INF_SCOPE_MODEL, INF_OPTION_INT, "validate_weights", 0, 1, "0",

@@ -106,6 +106,10 @@ class Device : public std::enable_shared_from_this<Device> {
   std::vector<KernelTime> StopProfile();
   bool is_profiling() const { return profile_ != nullptr; }
 
+  // Whether kernels may use the dot product of bytes of AVX-512 VNNI, by inline assembly: CPU
+  // devices of PoCL, where a small kernel that does so gives the right result. Asked once.
+  bool HasVnni();
+
   // Writes all programs launched so far to the disk cache, which can take seconds where they are
   // new (ProgramCache::Save). Closing does it, too, for about half a second.
   void SaveKernels();
@@ -143,6 +147,7 @@ class Device : public std::enable_shared_from_this<Device> {
   std::vector<ClKernel> retired_;
   Tuning tuning_;
   bool lost_ = false;  // submission thread only
+  std::optional<bool> has_vnni_;
   std::unique_ptr<SubmissionThread> thread_ = std::make_unique<SubmissionThread>();
 };
 

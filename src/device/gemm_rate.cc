@@ -21,7 +21,7 @@ struct Form {
 Form FormFor(const DeviceInfo& info) {
   if (info.type == DeviceType::kCpu) {
     // More items than cores: others may use one, too.
-    return {.tile = 14, .width = 16, .items = 8 * info.compute_units, .local = 1, .rounds = 1000};
+    return {.tile = 12, .width = 16, .items = 8 * info.compute_units, .local = 1, .rounds = 1000};
   }
   return {.tile = 8, .width = 4, .items = 1024 * info.compute_units, .local = 128, .rounds = 16};
 }

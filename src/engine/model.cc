@@ -53,9 +53,9 @@ std::shared_ptr<Model> Model::Load(std::shared_ptr<Runtime> runtime, const std::
   if (options.validate_weights) CheckFinite(checkpoint.tensors, hooks.cancel);
   const bool is_gguf = checkpoint.format == CheckpointFormat::kGguf;
   // Beside the weights: a vocabulary of 262,144 tokens takes as long as they do. Where both fail,
-  // the weights' error is the one that is told.
+  // the weights' error is the one that is told. By an absolute path: the host may go elsewhere.
   std::future<std::shared_ptr<const TextProcessor>> text =
-      std::async(std::launch::async, ReadTextProcessor, path, options.text,
+      std::async(std::launch::async, ReadTextProcessor, AbsolutePath(path), options.text,
                  is_gguf ? &checkpoint.metadata : nullptr);
   std::shared_ptr<Model> model(new Model);
   model->device_index_ = runtime->FindDevice(options.device);
@@ -69,6 +69,7 @@ std::shared_ptr<Model> Model::Load(std::shared_ptr<Runtime> runtime, const std::
       options.context_length == 0 ? model->network_->dims().context_length : options.context_length;
   model->prefill_chunk_ = std::min(options.prefill_chunk, model->context_length_);
   model->kv_type_ = options.kv_type;
+  model->rounds_activations_ = options.round_activations;
   return model;
 }
 

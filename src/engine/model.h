@@ -31,10 +31,11 @@ std::shared_ptr<const TextProcessor> LoadTextProcessor(const std::string& path,
                                                        const TextOptions& options = {});
 
 struct LoadOptions {
-  std::string device;           // index, name part or type; "" = default
-  int64_t context_length = 0;   // 0 = what the model was made for
-  int64_t prefill_chunk = 256;  // tokens a step: the bound on how late a cancel is seen
-  DType kv_type = DType::kF32;  // of the sessions' keys and values: or kF16
+  std::string device;              // index, name part or type; "" = default
+  int64_t context_length = 0;      // 0 = what the model was made for
+  int64_t prefill_chunk = 256;     // tokens a step: the bound on how late a cancel is seen
+  DType kv_type = DType::kF32;     // of the sessions' keys and values: or kF16
+  bool round_activations = false;  // see Recording::RoundActivations
   TextOptions text;
   bool validate_weights = false;  // look at every value: NUMERIC for one that is not finite
 };
@@ -51,6 +52,7 @@ class Model {
   CheckpointFormat format() const { return format_; }
   int64_t context_length() const { return context_length_; }
   int64_t prefill_chunk() const { return prefill_chunk_; }
+  bool rounds_activations() const { return rounds_activations_; }
   std::vector<LayerCacheSpec> cache_specs() const;  // of the network, with the option's kv_type
 
  private:
@@ -65,6 +67,7 @@ class Model {
   int64_t context_length_ = 0;
   int64_t prefill_chunk_ = 0;
   DType kv_type_ = DType::kF32;
+  bool rounds_activations_ = false;
 };
 
 }  // namespace inference

@@ -178,6 +178,7 @@ Session::Recorded& Session::RecordedFor(int64_t T, Mode mode) {
   recorded = {};  // its intermediates go before the new ones come
   Recorded fresh{T, mode, std::make_unique<Recording>(model_->device()), {}};
   if (T == 1 && mode != Mode::kPrefill) fresh.recording->UseOneLaunch();
+  if (model_->rounds_activations()) fresh.recording->RoundActivations();
   fresh.logits =
       model_->network().Forward(*fresh.recording, impl_->step, impl_->cache, T,
                                 mode == Mode::kLogits ? LogitsOf::kAll : LogitsOf::kLast);

@@ -12,8 +12,10 @@ namespace {
 constexpr int64_t kTile = 12;           // TILE: tokens
 constexpr int64_t kFew = 4;             // FEW
 constexpr int64_t kUnit = 32;           // columns
-constexpr int64_t kPreparedRows = 35;   // PREPARED_ROWS
+constexpr int64_t kPreparedRows = 36;   // PREPARED_ROWS
 constexpr int64_t kPanelFloats = 2304;  // PANEL_FLOATS
+constexpr int64_t kByteRows = 12;       // BYTE_ROWS of cl/matmul_int8.cl
+constexpr int64_t kPanelWords = 3584;   // BYTE_PANEL_WORDS
 const std::vector<std::string> kFiles = {"weights", "matmul_common", "matmul"};
 constexpr int64_t kPanel = 32;  // rows that "matmul" unpacks at once
 
@@ -27,8 +29,17 @@ int64_t Ceil(int64_t n, int64_t per) { return (n + per - 1) / per; }
 
 int64_t PaddedColumns(int64_t D) { return Ceil(D, kUnit) * kUnit; }
 
-// One row of the input by itself, and the sums of each sixteen of its values.
-int64_t RowScratch(int64_t padded) { return padded + padded / 16; }
+// ROW_FLOATS in cl/matmul_common.cl.
+int64_t RowScratch(int64_t padded) { return padded + padded / 16 + padded / kUnit; }
+
+// All but plain values and the unsigned bytes of MLX fit a signed byte.
+bool HasByteForm(const WeightFormat& format) {
+  return format.is_affine() ? format.bits < 8 : BlockColumns(format) > 1;
+}
+
+std::string RoundingDefine(const Recording& recording) {
+  return recording.rounds_activations() ? " -D INT8" : "";
+}
 
 bool IsGated(Epilogue epilogue) {
   return epilogue == Epilogue::kSiluGate || epilogue == Epilogue::kGeluGate;
@@ -63,8 +74,9 @@ Work ProductWork(const PackedMatrix& W, int64_t T, const ProjectOptions& options
 }
 
 // Rare epilogues are compiled only where they are used.
-std::string Defines(const PackedMatrix& W, const ProjectOptions& options) {
-  std::string out = TypeDefine(W.format);
+std::string Defines(const Recording& recording, const PackedMatrix& W,
+                    const ProjectOptions& options) {
+  std::string out = TypeDefine(W.format) + RoundingDefine(recording);
   if (options.epilogue == Epilogue::kSoftCap) {
     out += fmt::format(" -D SOFT_CAP={:.9e}f", options.soft_cap);
   }
@@ -103,28 +115,44 @@ void Matvec(Recording& recording, const PreparedInput& a, const PackedMatrix& W,
   work.read_bytes += input.read_bytes - FloatBytes(a.D);  // the ready row is never stored
   work.written_bytes += input.written_bytes;
   work.flops += input.flops;
-  recording.Launch("matvec", kFiles, Defines(W, options), units, work, y.buffer, a.sum.buffer,
-                   scratch.buffer, W.data, in.x.buffer, in.norm_weight.buffer, in.delta.buffer,
-                   in.delta_norm_weight.buffer, W.bias, options.other.buffer,
+  recording.Launch("matvec", kFiles, Defines(recording, W, options), units, work, y.buffer,
+                   a.sum.buffer, scratch.buffer, W.data, in.x.buffer, in.norm_weight.buffer,
+                   in.delta.buffer, in.delta_norm_weight.buffer, W.bias, options.other.buffer,
                    static_cast<int32_t>(a.D), static_cast<int32_t>(padded),
                    static_cast<int32_t>(W.rows), static_cast<int32_t>(in.first_row),
                    static_cast<int32_t>(options.column), in.eps, InputMode(in),
                    static_cast<int32_t>(options.epilogue), HasBias(W));
 }
 
+// The input in floats, which a type without a form in bytes needs.
+Tensor Widen(Recording& recording, const PreparedInput& a) {
+  const int64_t units = a.bytes.dim(0) * a.bytes.dim(1);
+  Tensor packed = recording.Temp({a.bytes.dim(0), a.bytes.dim(1), kPreparedRows, kTile});
+  recording.Launch("widen_int8", {"matmul_common", "matmul_prepare_int8"}, "", units,
+                   Work{.what = fmt::format("{} columns", a.D),
+                        .read_bytes = FloatBytes(units * kByteRows * kTile),
+                        .written_bytes = FloatBytes(units * kPreparedRows * kTile)},
+                   packed.buffer, a.bytes.buffer, static_cast<int32_t>(units));
+  return packed;
+}
+
 // Many rows on a CPU device.
 void MatmulPanels(Recording& recording, const PreparedInput& a, const PackedMatrix& W,
                   const Tensor& y, const ProjectOptions& options) {
-  const int64_t units = (W.rows + kPanel - 1) / kPanel;
-  const int64_t padded = PaddedColumns(a.D);
-  const Tensor scratch =
-      recording.Temp({recording.PartsFor(units), kPanelFloats + (a.T + kFew) * kPanel});
-  recording.Launch("matmul", kFiles, Defines(W, options), units, ProductWork(W, a.T, options),
-                   y.buffer, scratch.buffer, W.data, a.packed.buffer, W.bias, options.other.buffer,
-                   static_cast<int32_t>(a.T), static_cast<int32_t>(a.D),
-                   static_cast<int32_t>(padded), static_cast<int32_t>(W.rows),
-                   static_cast<int32_t>(y.shape.back()), static_cast<int32_t>(options.column),
-                   static_cast<int32_t>(options.epilogue), HasBias(W));
+  const int64_t units = (W.rows + kPanel - 1) / kPanel, padded = PaddedColumns(a.D);
+  const bool in_bytes = a.bytes && HasByteForm(W.format);
+  const Tensor input = in_bytes ? a.bytes : a.bytes ? Widen(recording, a) : a.packed;
+  const int64_t panel = in_bytes ? kPanelWords : kPanelFloats;
+  const Tensor scratch = recording.Temp({recording.PartsFor(units), panel + (a.T + kFew) * kPanel});
+  std::vector<std::string> files = kFiles;
+  if (in_bytes) files.emplace_back("matmul_int8");
+  recording.Launch(in_bytes ? "matmul_int8" : "matmul", files, Defines(recording, W, options),
+                   units, ProductWork(W, a.T, options), y.buffer, scratch.buffer, W.data,
+                   input.buffer, W.bias, options.other.buffer, static_cast<int32_t>(a.T),
+                   static_cast<int32_t>(a.D), static_cast<int32_t>(padded),
+                   static_cast<int32_t>(W.rows), static_cast<int32_t>(y.shape.back()),
+                   static_cast<int32_t>(options.column), static_cast<int32_t>(options.epilogue),
+                   HasBias(W));
 }
 
 // Any rows on other devices: the kernel that the device's tuning names.
@@ -132,11 +160,14 @@ void MatmulOnGpu(Recording& recording, const PreparedInput& a, const PackedMatri
                  const Tensor& y, const ProjectOptions& options) {
   const Device& device = recording.device();
   const bool blocks = BlockColumns(W.format) > 1;
-  const MatmulChoice choice = device.tuning().ForMatmul(device.info(), blocks, W.rows, a.T);
+  // Only matmul_each knows rounded inputs.
+  const MatmulChoice choice = recording.rounds_activations()
+                                  ? MatmulChoice{}
+                                  : device.tuning().ForMatmul(device.info(), blocks, W.rows, a.T);
   const std::string kernel(MatmulKernelName(choice.kernel));
   const int64_t outputs = IsGated(options.epilogue) ? W.rows / 2 : W.rows;
   std::vector<std::string> files = {"weights", "matmul_common", "weights_eight", kernel};
-  std::string defines = Defines(W, options);
+  std::string defines = Defines(recording, W, options);
   int64_t groups = 0;
   switch (choice.kernel) {
     case MatmulKernel::kEach:
@@ -173,17 +204,27 @@ PreparedInput PrepareInput(Recording& recording, const MatmulInput& input) {
 
   const int64_t padded = PaddedColumns(out.D), tile = cpu ? kTile : 1;
   const int64_t tiles = (out.T + tile - 1) / tile;
-  out.packed = recording.Temp({tiles, padded / kUnit, kPreparedRows, tile});
   const Tensor scratch = recording.Temp({recording.PartsFor(tiles), tile, RowScratch(padded)});
   Work work = InputWork(input, out.T, out.D);
   work.what = fmt::format("{} columns", out.D);
-  work.written_bytes += FloatBytes(out.T * padded);
-  recording.Launch("prepare", {"matmul_common", "matmul_prepare"}, "", tiles, work,
-                   out.packed.buffer, out.sum.buffer, scratch.buffer, input.x.buffer,
-                   input.norm_weight.buffer, input.delta.buffer, input.delta_norm_weight.buffer,
-                   static_cast<int32_t>(out.T), static_cast<int32_t>(out.D),
-                   static_cast<int32_t>(padded), static_cast<int32_t>(input.first_row),
-                   static_cast<int32_t>(tile), input.eps, InputMode(input));
+  const auto launch = [&](const char* kernel, const char* file, const Tensor& to,
+                          auto... tile_size) {
+    recording.Launch(kernel, {"matmul_common", file}, RoundingDefine(recording), tiles, work,
+                     to.buffer, out.sum.buffer, scratch.buffer, input.x.buffer,
+                     input.norm_weight.buffer, input.delta.buffer, input.delta_norm_weight.buffer,
+                     static_cast<int32_t>(out.T), static_cast<int32_t>(out.D),
+                     static_cast<int32_t>(padded), static_cast<int32_t>(input.first_row),
+                     tile_size..., input.eps, InputMode(input));
+  };
+  if (recording.rounds_activations() && cpu && recording.device().HasVnni()) {
+    out.bytes = recording.Temp({tiles, padded / kUnit, kByteRows, tile});
+    work.written_bytes += FloatBytes(out.T * padded / kUnit * kByteRows);
+    launch("prepare_int8", "matmul_prepare_int8", out.bytes);
+  } else {
+    out.packed = recording.Temp({tiles, padded / kUnit, kPreparedRows, tile});
+    work.written_bytes += FloatBytes(out.T * padded);
+    launch("prepare", "matmul_prepare", out.packed, static_cast<int32_t>(tile));
+  }
   return out;
 }
 

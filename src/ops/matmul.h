@@ -1,8 +1,10 @@
 // Products with a packed weight matrix:  y[t, o] = sum_k W[o, k] * a[t, k]
 //
 // Each sum has one order (cl/matmul.cl), whatever the kernel and whatever T is: a row has the same
-// bits alone and in a batch, in decode and in prefill. What surrounds a product in a
-// transformer block is fused: how the input is normalised, and what happens to the output.
+// bits alone and in a batch, in decode and in prefill. Where the recording rounds activations, `a`
+// is rounded first: of each 32 columns, to 255 steps between minus and plus the largest. What
+// surrounds a product in a transformer block is fused: how the input is normalised, and what
+// happens to the output.
 #pragma once
 
 #include "tensor/packed.h"
@@ -32,6 +34,7 @@ class PreparedInput {
   MatmulInput input;
   Tensor sum;     // [T, D] where input.delta is given, else empty: the new residual stream
   Tensor packed;  // T > 1 or a GPU device: a in tiles of tokens
+  Tensor bytes;   // or, where products use bytes (cl/matmul_int8.cl): the same in 8 bits
 };
 
 PreparedInput PrepareInput(Recording& recording, const MatmulInput& input);

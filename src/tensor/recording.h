@@ -37,6 +37,11 @@ class Recording {
   // An intermediate: its memory serves later nodes once the last Tensor that names it is gone.
   Tensor Temp(const Shape& shape);
 
+  // Inputs of products are rounded to 8 bits in blocks of 32 columns (the option activations =
+  // int8). Before the first node.
+  void RoundActivations() { rounds_activations_ = true; }
+  bool rounds_activations() const { return rounds_activations_; }
+
   // Appends one launch. `units` is how many independent pieces of work there are (rows, heads, row
   // blocks): a CPU device gets a few work-items that share them, others one each, in groups of 64.
   // `work` is for profiles. The kernel's arguments follow. Submission thread only (it may build the
@@ -98,6 +103,7 @@ class Recording {
   KernelFamily family_;
   std::shared_ptr<Arena> arena_;
   std::vector<Node> nodes_;
+  bool rounds_activations_ = false;
   bool one_launch_ = false;
   std::vector<Phase> phases_;                 // the same nodes, where one launch runs them
   std::unique_ptr<ResidentLaunch> resident_;  // made by the first run

@@ -80,6 +80,9 @@ std::string ReadTextFile(const File& file, uint64_t max_bytes);
 std::string ReadTextFile(const std::string& path, uint64_t max_bytes);
 
 bool FileExists(const std::string& path);  // a regular file
+// `path` from the root, as it is where the working directory cannot be told.
+std::string AbsolutePath(const std::string& path);
+
 bool IsDirectory(const std::string& path);
 
 // Names of all that a folder holds, sorted. NOT_FOUND or IO.

@@ -59,9 +59,10 @@ TEST(Options, AreListed) {
       EXPECT_NE(option.default_text, nullptr);
     }
   }
-  EXPECT_THAT(keys, testing::ElementsAre("cache_dir", "memory_limit", "device", "n_ctx",
-                                         "prefill_chunk", "kv_type", "allow_symlinks",
-                                         "validate_weights", "chat_template", "template_effort"));
+  EXPECT_THAT(keys,
+              testing::ElementsAre("cache_dir", "memory_limit", "device", "n_ctx", "prefill_chunk",
+                                   "kv_type", "activations", "allow_symlinks", "validate_weights",
+                                   "chat_template", "template_effort"));
   EXPECT_EQ(inf_option_count(3), 0u);
   auto option = Sized<inf_option_desc>();
   EXPECT_FAILS(INF_E_ARG, "scope: is 3", inf_option_info(3, 0, &option, &err));
@@ -90,6 +91,8 @@ TEST(Options, AreChecked) {
     EXPECT_FAILS(INF_E_ARG, "kv_type is '" + std::string(text) + "', want one of: f32 f16",
                  inf_config_set_str(config.get(), "kv_type", 7, text.data(), text.size(), &err));
   }
+  EXPECT_FAILS(INF_E_ARG, "activations is 'int4', want one of: f32 int8",
+               inf_config_set_str(config.get(), "activations", 11, "int4", 4, &err));
   EXPECT_FAILS(INF_E_ARG, "NUL", inf_config_set_str(config.get(), "device", 6, "a\0b", 3, &err));
 }
 

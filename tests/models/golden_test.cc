@@ -1,6 +1,8 @@
 // Tiny models of each kind against the logits and greedy continuations of Hugging Face's code.
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "models/model_runner.h"
 #include "support/safetensors_writer.h"
 #include "support/temp_dir.h"
@@ -119,6 +121,34 @@ TEST_P(GoldenTest, HalfKeysAndValuesCostLittleAndKeepBitsInEveryChunking) {
     EXPECT_TRUE(std::equal(last.begin(), last.end(),
                            got.end() - static_cast<std::ptrdiff_t>(last.size()), got.end()))
         << prompt.name;
+  }
+}
+
+// docs/KERNELS.md has the errors of real models.
+TEST_P(GoldenTest, RoundedActivationsCostLittleAndKeepBitsInEveryChunking) {
+  // Random weights make large scores, which magnify the roundings.
+  constexpr double kRoundedTolerance = 0.2;  // rms difference, of the rms of the logits
+  for (const Prompt& prompt : golden_.prompts) {
+    const auto logits = [&](size_t chunk, bool rounded, std::optional<KernelFamily> family = {}) {
+      return AllLogits(*network_, prompt.ids, chunk, family, DType::kF32, rounded);
+    };
+    const size_t all = prompt.ids.size();
+    const std::vector<float> got = logits(all, true), exact = logits(all, false);
+    double difference = 0, size = 0;
+    for (size_t i = 0; i < got.size(); ++i) {
+      difference += std::pow(static_cast<double>(got[i]) - static_cast<double>(exact[i]), 2);
+      size += std::pow(static_cast<double>(exact[i]), 2);
+    }
+    const double error = std::sqrt(difference / size);
+    EXPECT_LE(error, kRoundedTolerance) << prompt.name;
+    EXPECT_GT(error, 0.0) << prompt.name << ": was anything rounded?";
+    RecordProperty(prompt.name, fmt::format("{:.2e}", error));
+    for (const size_t chunk : {1, 7}) {
+      EXPECT_TRUE(logits(chunk, true) == got)
+          << prompt.name << ": other bits in chunks of " << chunk;
+    }
+    const Difference other = Compare(logits(all, true, KernelFamily::kGpu), got);
+    EXPECT_LE(other.difference, kTolerance * other.size) << prompt.name;
   }
 }
 

@@ -28,9 +28,11 @@ class ModelRunner {
  public:
   // `family`: nothing = the device's own.
   ModelRunner(const CausalLm& network, int64_t max_length, int64_t max_chunk,
-              std::optional<KernelFamily> family = {}, DType kv_type = DType::kF32)
+              std::optional<KernelFamily> family = {}, DType kv_type = DType::kF32,
+              bool rounded = false)
       : network_(&network),
         family_(family),
+        rounded_(rounded),
         cache_(TestDevice(), WithType(network.cache_specs(), kv_type), max_length, max_chunk),
         step_(*TestDevice(), max_chunk) {}
 
@@ -44,6 +46,7 @@ class ModelRunner {
         recording_ = family_ ? std::make_unique<Recording>(TestDevice(), *family_)
                              : std::make_unique<Recording>(TestDevice());
         if (T == 1 && which == LogitsOf::kLast) recording_->UseOneLaunch();  // as sessions do
+        if (rounded_) recording_->RoundActivations();
         logits_ = network_->Forward(*recording_, step_, cache_, T, which);
         recorded_T_ = T;
         recorded_which_ = which;
@@ -62,6 +65,7 @@ class ModelRunner {
  private:
   const CausalLm* network_;
   std::optional<KernelFamily> family_;
+  bool rounded_;
   KvCache cache_;
   StepBuffer step_;
   int64_t length_ = 0, recorded_T_ = 0;
@@ -73,10 +77,10 @@ class ModelRunner {
 // Logits of every position, [T, V], with at most `chunk` tokens a step.
 inline std::vector<float> AllLogits(const CausalLm& network, const Ids& ids, size_t chunk,
                                     std::optional<KernelFamily> family = {},
-                                    DType kv_type = DType::kF32) {
+                                    DType kv_type = DType::kF32, bool rounded = false) {
   chunk = std::min(chunk, ids.size());
   ModelRunner runner(network, static_cast<int64_t>(ids.size()), static_cast<int64_t>(chunk), family,
-                     kv_type);
+                     kv_type, rounded);
   std::vector<float> out;
   for (size_t at = 0; at < ids.size(); at += chunk) {
     const auto piece = std::span(ids).subspan(at, std::min(chunk, ids.size() - at));

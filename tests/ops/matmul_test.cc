@@ -102,10 +102,11 @@ void ExpectProduct(float got, const std::vector<double>& w, const std::vector<do
 
 std::vector<float> RunProject(KernelFamily family, const MatmulInput& input, const PackedMatrix& W,
                               const ProjectOptions& options, int64_t ld,
-                              std::vector<float>* sum = nullptr) {
+                              std::vector<float>* sum = nullptr, bool rounded = false) {
   std::vector<float> out;
   TestDevice()->Run([&] {
     Recording recording(TestDevice(), family);
+    if (rounded) recording.RoundActivations();
     const PreparedInput a = PrepareInput(recording, input);
     const Tensor y = Upload({a.T, ld}, std::vector<float>(static_cast<size_t>(a.T * ld), 7.0f));
     Project(recording, a, W, y, options);
@@ -150,37 +151,85 @@ std::vector<MatmulChoice> Sizes(bool blocks) {
 
 class MatmulTypeTest : public testing::TestWithParam<WeightFormat> {};
 
+// What the option activations = int8 makes of rows of D values: whole numbers times a scale.
+std::vector<std::vector<double>> RoundedRows(const std::vector<float>& x, int64_t T, int64_t D) {
+  std::vector<std::vector<double>> out;
+  for (int64_t t = 0; t < T; ++t) {
+    std::vector<double> row(static_cast<size_t>(D));
+    for (int64_t first = 0; first < D; first += 32) {
+      const int64_t last = std::min(first + 32, D);
+      float largest = 0.0f;
+      for (int64_t d = first; d < last; ++d) {
+        largest = std::max(largest, std::abs(x[static_cast<size_t>(t * D + d)]));
+      }
+      const float inv = largest > 0.0f ? 127.0f / largest : 0.0f;
+      for (int64_t d = first; d < last; ++d) {
+        const float whole = std::nearbyint(x[static_cast<size_t>(t * D + d)] * inv);
+        row[static_cast<size_t>(d)] =
+            static_cast<double>(whole) * static_cast<double>(largest / 127.0f);
+      }
+    }
+    out.push_back(std::move(row));
+  }
+  return out;
+}
+
+// All kernels' results of one product, against the reference and against each other.
+void CheckProducts(const Matrix& W, int64_t O, int64_t I, bool rounded) {
+  SCOPED_TRACE(fmt::format("O {} I {} rounded {}", O, I, rounded));
+  constexpr int64_t kT = 31;  // two tiles of 12 and a rest of 7
+  const auto x = RandomNormal(static_cast<size_t>(kT * I), 5);
+  const auto a = rounded ? RoundedRows(x, kT, I) : ReferenceInput(x, kT, I, {}, {}, {}, 0, nullptr);
+  const auto run = [&](KernelFamily family, int64_t T, const std::vector<float>& rows) {
+    return RunProject(family, {.x = Upload({T, I}, rows)}, W.packed, {}, O, nullptr, rounded);
+  };
+  const auto many = run(KernelFamily::kCpu, kT, x);
+  const bool blocks = BlockColumns(W.packed.format) > 1;
+  for (const MatmulChoice& choice : Kernels(blocks)) {
+    ASSERT_TRUE(choice.IsValid(blocks)) << NameOf(choice);
+    const WithChoice with(choice);
+    EXPECT_EQ(many, run(KernelFamily::kGpu, kT, x)) << NameOf(choice);
+  }
+  for (int64_t t = 0; t < kT; ++t) {
+    for (int64_t o = 0; o < O; ++o) {
+      ExpectProduct(many[static_cast<size_t>(t * O + o)], W.values[static_cast<size_t>(o)],
+                    a[static_cast<size_t>(t)], 0, fmt::format("t {} o {}", t, o));
+    }
+  }
+  for (const int64_t t : {0, 11, 12, 30}) {  // a row alone has the bits it has in the batch
+    const std::vector<float> row(x.begin() + t * I, x.begin() + (t + 1) * I);
+    const std::vector<float> in_batch(many.begin() + t * O, many.begin() + (t + 1) * O);
+    EXPECT_EQ(run(KernelFamily::kCpu, 1, row), in_batch) << "t " << t;
+  }
+}
+
 TEST_P(MatmulTypeTest, MatchesReferenceAndAllKernelsAgreeOnBits) {
   const WeightFormat format = GetParam();
   const int64_t block = BlockColumns(format);
-  const bool plain = block == 1;
   for (const int64_t O : {1, 15, 16, 17, 33, 65, 112}) {
-    for (const int64_t I : plain ? std::vector<int64_t>{1, 31, 32, 33, 100}
-                                 : std::vector<int64_t>{block, 3 * block}) {
+    for (const int64_t I : block == 1 ? std::vector<int64_t>{1, 31, 32, 33, 100}
+                                      : std::vector<int64_t>{block, 3 * block}) {
       const Matrix W = MakeMatrix(format, O, I, static_cast<uint32_t>(O * 1000 + I));
-      constexpr int64_t kT = 31;  // two tiles of 12 and a rest of 7
-      const auto x = RandomNormal(static_cast<size_t>(kT * I), 5);
-      const auto a = ReferenceInput(x, kT, I, {}, {}, {}, 0, nullptr);
-      const auto many = RunProject(KernelFamily::kCpu, {.x = Upload({kT, I}, x)}, W.packed, {}, O);
-      for (const MatmulChoice& choice : Kernels(!plain)) {
-        ASSERT_TRUE(choice.IsValid(!plain)) << NameOf(choice);
-        const WithChoice with(choice);
-        EXPECT_EQ(many, RunProject(KernelFamily::kGpu, {.x = Upload({kT, I}, x)}, W.packed, {}, O))
-            << NameOf(choice) << " O " << O << " I " << I;
-      }
-      for (int64_t t = 0; t < kT; ++t) {
-        for (int64_t o = 0; o < O; ++o) {
-          ExpectProduct(many[static_cast<size_t>(t * O + o)], W.values[static_cast<size_t>(o)],
-                        a[static_cast<size_t>(t)], 0,
-                        fmt::format("O {} I {} t {} o {}", O, I, t, o));
-        }
-      }
-      for (const int64_t t : {0, 11, 12, 30}) {  // a row alone has the bits it has in the batch
-        const std::vector<float> row(x.begin() + t * I, x.begin() + (t + 1) * I);
-        const auto one =
-            RunProject(KernelFamily::kCpu, {.x = Upload({1, I}, row)}, W.packed, {}, O);
-        const std::vector<float> in_batch(many.begin() + t * O, many.begin() + (t + 1) * O);
-        EXPECT_EQ(one, in_batch) << "O " << O << " I " << I << " t " << t;
+      CheckProducts(W, O, I, false);
+      CheckProducts(W, O, I, true);
+    }
+  }
+}
+
+TEST(RoundedInput, ABlockThatIsNotFiniteSpoilsItsRowAlone) {
+  constexpr int64_t kT = 14, kI = 64, kO = 16;
+  const Matrix W = MakeMatrix(DType::kQ4_0, kO, kI, 9);
+  for (const float bad :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    auto x = RandomNormal(kT * kI, 5);
+    x[3 * kI + 40] = bad;
+    for (const int64_t T : {int64_t{1}, kT}) {  // by itself, and in a tile
+      const std::vector<float> rows(x.begin() + (T == 1 ? 3 * kI : 0), x.end());
+      const auto y = RunProject(KernelFamily::kCpu, {.x = Upload({T, kI}, rows)}, W.packed, {}, kO,
+                                nullptr, true);
+      for (size_t i = 0; i < y.size(); ++i) {
+        const bool is_bad = T == 1 || i / kO == 3;
+        EXPECT_EQ(std::isnan(y[i]), is_bad) << i;
       }
     }
   }

@@ -1,0 +1,164 @@
+// Products of many rows with activations in 8 bits, on CPU devices with the dot product of AVX-512 VNNI: four
+// columns of sixteen rows at a time. Sums of a block are exact, so the bits are those of cl/matmul.cl.
+//
+//   prepared [T / TILE, padded_K / 32, BYTE_ROWS, TILE]   words of four columns, a + 128 a byte; then floats:
+//            the scale, and scaled the sums of each half of the unit and of all
+//   panel    of a block of columns that share scales: words of four columns [32 rows], what the 128 adds to
+//            each row, d[32], m[32]
+#define QUADS 8  // of a unit
+#define BYTE_ROWS (QUADS + 4)
+#define BLOCK_QUADS (SCALE_COLUMNS / 4)
+#define BYTE_PANEL_ROWS (BLOCK_QUADS + 1 + SCALE_ROWS)  // of 32 words
+
+#ifdef TYPE_MXFP4
+  #define CODE_FACTOR 2  // its values are halves
+#else
+  #define CODE_FACTOR 1
+#endif
+
+// sum += the four products of bytes in each lane: unsigned bytes of a, signed ones of w.
+INLINE int16 dot4(int16 sum, const int16 a, const int16 w) {
+  __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(w));
+  return sum;
+}
+
+// Columns 4 i ... 4 i + 3 of a unit as signed bytes.
+INLINE int16 unit_quad(GLOBAL uchar* unit, const int i) {
+#if CODE_BITS == 4 && !defined(CODE_VALUES)
+  const int16 codes = (vload16(i / 2, (GLOBAL int*)(unit + SCALE_BYTES)) >> (i % 2 * 4)) & 0x0F0F0F0F;
+  #if CODE_BIAS > 0
+  const int16 upper = (int16)(0x80808080);  // keeps a byte's borrow from its neighbour
+  return ((codes | upper) - CODE_BIAS * 0x01010101) ^ upper;
+  #else
+  return codes;
+  #endif
+#else
+  float16 q0, q1, q2, q3;
+  unit_pair(unit, 2 * i, &q0, &q1);
+  unit_pair(unit, 2 * i + 1, &q2, &q3);
+  const int16 low = (convert_int16(q0 * CODE_FACTOR) & 255) |
+                    ((convert_int16(q1 * CODE_FACTOR) & 255) << 8);
+  const int16 high = (convert_int16(q2 * CODE_FACTOR) & 255) |
+                     ((convert_int16(q3 * CODE_FACTOR) & 255) << 8);
+  return low | (high << 16);
+#endif
+}
+
+INLINE void store_int16(const int16 v, __global int* p) { store16(as_float16(v), (__global float*)p); }
+
+// Units first ... first + n - 1 of row block w to a panel, from lane `at` on.
+INLINE void unpack_bytes(__global int* panel, GLOBAL uchar* w, const int first, const int n,
+                         const int at) {
+  for (int i = first; i < first + n; ++i) {
+    GLOBAL uchar* super = w + (long)(i / SUPER_UNITS) * SUPER_BYTES;
+    const int u = i % SUPER_UNITS;
+#pragma unroll
+    for (int half_unit = 0; half_unit < SCALES_A_UNIT; ++half_unit) {
+      __global int* out = panel + ((i - first) * SCALES_A_UNIT + half_unit) * BYTE_PANEL_ROWS * 32 + at;
+      int16 added = 0;
+#pragma unroll
+      for (int j = 0; j < BLOCK_QUADS; ++j) {
+        const int16 quad = unit_quad(super + HEADER_BYTES + u * UNIT_BYTES, half_unit * 4 + j);
+        added = dot4(added, (int16)(0x80808080), quad);
+        store_int16(quad, out + j * 32);
+      }
+      store_int16(-added, out + BLOCK_QUADS * 32);
+      float16 d, m;
+      unit_scales(super, u, half_unit, &d, &m);
+      store_int16(as_int16(d), out + (BLOCK_QUADS + 1) * 32);
+#ifdef HAS_MIN
+      store_int16(as_int16(m), out + (BLOCK_QUADS + 2) * 32);
+#endif
+    }
+  }
+}
+
+// in[t] = dot4(in[t], a[t], w) of one quad, for N tokens; sums that begin are c.
+INLINE void byte_column(int16* in0, int16* in1, GLOBAL int* w, GLOBAL int* a, const int16 c0,
+                        const int16 c1, const int begins, const int N) {
+  const int16 w0 = vload16(0, w), w1 = vload16(1, w);
+#pragma unroll
+  for (int t = 0; t < N; ++t) {
+    const int16 v = a[t];
+    in0[t] = dot4(begins ? c0 : in0[t], v, w0);
+    in1[t] = dot4(begins ? c1 : in1[t], v, w1);
+  }
+}
+
+// acc[t][32] += the product of a panel of `units` units with N tokens of one tile (from `a` on).
+INLINE void byte_tile(__global float* acc, GLOBAL int* panel, GLOBAL int* a, const int units,
+                      const int N) {
+  for (int b = 0; b < units * SCALES_A_UNIT; ++b) {
+    GLOBAL int* au = a + b % SCALES_A_UNIT * BLOCK_QUADS * TILE;
+    GLOBAL float* after = (GLOBAL float*)(panel + (BLOCK_QUADS + 1) * 32);
+    const int16 c0 = vload16(2 * BLOCK_QUADS, panel), c1 = vload16(2 * BLOCK_QUADS + 1, panel);
+    int16 in0[TILE], in1[TILE];
+    byte_column(in0, in1, panel, au, c0, c1, 1, N);
+#pragma unroll
+    for (int j = 1; j < BLOCK_QUADS; ++j) {
+      byte_column(in0, in1, panel + j * 32, au + j * TILE, c0, c1, 0, N);
+    }
+    const float16 d0 = vload16(0, after), d1 = vload16(1, after);
+#ifdef HAS_MIN
+    const float16 m0 = vload16(2, after), m1 = vload16(3, after);
+    GLOBAL float* block_sums =
+        (GLOBAL float*)a + (QUADS + 1 + (SCALES_A_UNIT == 2 ? b % SCALES_A_UNIT : 2)) * TILE;
+#endif
+    GLOBAL float* scales = (GLOBAL float*)a + QUADS * TILE;
+#pragma unroll
+    for (int t = 0; t < N; ++t) {
+#if CODE_FACTOR > 1
+      const float16 f0 = convert_float16(in0[t]) / CODE_FACTOR * scales[t];
+      const float16 f1 = convert_float16(in1[t]) / CODE_FACTOR * scales[t];
+#else
+      const float16 f0 = convert_float16(in0[t]) * scales[t];
+      const float16 f1 = convert_float16(in1[t]) * scales[t];
+#endif
+      float16 v0 = fma(d0, f0, vload16(2 * t, acc));
+      float16 v1 = fma(d1, f1, vload16(2 * t + 1, acc));
+#ifdef HAS_MIN
+      v0 = fma(m0, (float16)(block_sums[t]), v0);
+      v1 = fma(m1, (float16)(block_sums[t]), v1);
+#endif
+      store16(v0, acc + t * 32);
+      store16(v1, acc + t * 32 + 16);
+    }
+    panel += BYTE_PANEL_ROWS * 32;
+    if (b % SCALES_A_UNIT == SCALES_A_UNIT - 1) a += BYTE_ROWS * TILE;
+  }
+}
+
+#define BYTE_CHUNK 8  // units that a panel holds
+#define BYTE_PANEL_WORDS (BYTE_CHUNK * 14 * 32)  // of the type that needs most: two blocks a unit, with minimum
+
+// Unit: a panel of 32 rows. scratch: [parts, BYTE_PANEL_WORDS + 32 sums of T + FEW tokens].
+KERNEL void matmul_int8(__global float* y, __global float* scratch, GLOBAL uchar* w,
+                        GLOBAL int* prepared, GLOBAL float* bias, GLOBAL float* residual, const int T,
+                        const int K, const int padded_K, const int rows, const int ld_y,
+                        const int column, const int epilogue, const int has_bias) {
+  const long stride = ROW_BLOCK_BYTES(K);
+  const int k_units = padded_K / UNIT_COLUMNS;
+  __global float* acc = scratch + (long)PART * (BYTE_PANEL_WORDS + (long)(T + FEW) * 32);
+  __global int* panel = (__global int*)acc;
+  acc += BYTE_PANEL_WORDS;
+  const int blocks = (rows + 15) / 16, panels = (blocks + 1) / 2;
+  const int last = SHARE_LAST(panels, PART, PARTS);
+  for (int i = SHARE_FIRST(panels, PART, PARTS); i < last; ++i) {
+    const int b = i * 2, has_second = b + 1 < blocks;
+    begin_sums(acc, bias, b, has_second, T, has_bias);
+    for (int first = 0; first < k_units; first += BYTE_CHUNK) {
+      const int n = min(BYTE_CHUNK, k_units - first);
+      unpack_bytes(panel, w + b * stride, first, n, 0);
+      unpack_bytes(panel, w + (b + has_second) * stride, first, n, 16);
+      for (int t = 0; t < T; t += TILE) {
+        GLOBAL int* a = prepared + ((long)t * k_units + (long)first * TILE) * BYTE_ROWS;
+        if (T - t >= TILE) {
+          byte_tile(acc + t * 32, panel, a, n, TILE);
+          continue;
+        }
+        for (int j = 0; t + j < T; j += FEW) byte_tile(acc + (t + j) * 32, panel, a + j, n, FEW);
+      }
+    }
+    finish_panel(y + column, acc, residual, T, b * 16, rows, ld_y, epilogue);
+  }
+}
