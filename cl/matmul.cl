@@ -10,14 +10,10 @@
 //   matmul       many rows in tiles (cl/matmul_prepare.cl), CPU devices: unpacks a panel of W into the
 //                first cache, then walks the tokens; compute bound
 //   matmul_each, matvec_group, matmul_group (files of their names) for other devices
-#ifndef TILE
-  #define TILE 12  // tokens a register tile: 12 x 2 vectors of sums; with 14 x 2 compilers run out of registers
-#endif
+#define TILE 12    // tokens a register tile: 12 x 2 vectors of sums; with 14 x 2 compilers lack registers
 #define FEW 4      // the same for what is left over
 #define BLOCKS 4   // row blocks that a matvec walks at once: enough chains to hide fma's latency
-#ifndef CHUNK
-  #define CHUNK 2  // units of 32 columns that a panel holds: with a tile of the input, half the first cache
-#endif
+#define CHUNK 2    // units of 32 columns that a panel holds: it and a tile of the input stay in the first cache
 
 #if defined(CODE_BITS) || defined(INT8)
   #define BY_BLOCK

@@ -10,6 +10,9 @@
 #define SCALE_ROW 35  // where INT8
 #define ROW_FLOATS(padded_D) ((padded_D) + (padded_D) / 16 + (padded_D) / 32)  // columns, sums, scales
 #define BLOCK_SUM_ROW(half_unit) (SCALES_A_UNIT == 2 ? (half_unit) : 2)  // after the columns
+// A unit where products use bytes (cl/matmul_prepare_int8.cl): words of four columns, the scale, the sums.
+#define QUADS 8
+#define BYTE_ROWS (QUADS + 4)
 
 #define EPILOGUE_STORE 0
 #define EPILOGUE_ADD 1

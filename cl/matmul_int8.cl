@@ -5,8 +5,6 @@
 //            the scale, and scaled the sums of each half of the unit and of all
 //   panel    of a block of columns that share scales: words of four columns [32 rows], what the 128 adds to
 //            each row, d[32], m[32]
-#define QUADS 8  // of a unit
-#define BYTE_ROWS (QUADS + 4)
 #define BLOCK_QUADS (SCALE_COLUMNS / 4)
 #define BYTE_PANEL_ROWS (BLOCK_QUADS + 1 + SCALE_ROWS)  // of 32 words
 
@@ -102,7 +100,7 @@ INLINE void byte_tile(__global float* acc, GLOBAL int* panel, GLOBAL int* a, con
 #ifdef HAS_MIN
     const float16 m0 = vload16(2, after), m1 = vload16(3, after);
     GLOBAL float* block_sums =
-        (GLOBAL float*)a + (QUADS + 1 + (SCALES_A_UNIT == 2 ? b % SCALES_A_UNIT : 2)) * TILE;
+        (GLOBAL float*)a + (QUADS + 1 + BLOCK_SUM_ROW(b % SCALES_A_UNIT)) * TILE;
 #endif
     GLOBAL float* scales = (GLOBAL float*)a + QUADS * TILE;
 #pragma unroll

@@ -2,6 +2,7 @@
 
 #include "device/device.h"
 #include "device/kernel_sources.h"
+#include "util/error.h"
 
 namespace inference {
 
@@ -26,9 +27,15 @@ bool Device::HasVnni() {
   if (!is_pocl || info_.type != DeviceType::kCpu || !ProcessorHasVnni()) return false;
   constexpr int kLanes = 16;
   const Buffer sums = Allocate(kLanes * sizeof(int32_t));
-  Kernel kernel = GetKernelFromSource("vnni", std::string(KernelSource("vnni")), "");
-  kernel.SetArgs(sums);
-  Enqueue(kernel, {1, 1});
+  try {
+    Kernel kernel = GetKernelFromSource("vnni", std::string(KernelSource("vnni")), "");
+    kernel.SetArgs(sums);
+    Enqueue(kernel, {1, 1});
+  } catch (const Error& error) {
+    if (error.status() != Status::kKernelBuild) throw;
+    logger_->Log(LogLevel::kWarning, "device", "bytes are multiplied as floats: {}", error.what());
+    return false;
+  }
   std::array<int32_t, kLanes> got{};
   Read(sums, 0, std::as_writable_bytes(std::span(got)));
   bool is_right = true;

@@ -33,6 +33,7 @@ TEST_P(EstimateOf, IsWhatALoadTakes) {
     const char* kv_type;
   };
   for (const auto& [n_ctx, chunk, kv_type] : {Case{512, 256, "f32"},
+                                              {512, 512, "f32"},
                                               {300, 64, "f32"},
                                               {40, 7, "f32"},
                                               {512, 256, "f16"},

@@ -213,7 +213,7 @@ TEST_F(MalformedIndex, IX02_LinksOutOfTheFolderByOptionOnly) {
   ExpectRefused(model_, INF_E_PATH,
                 {Path("config.json") + ": links to ", "(or option allow_symlinks)"});
   Tokenizer tokenizer;
-  EXPECT_FAILS(INF_E_PATH, ".json: links to",
+  EXPECT_FAILS(INF_E_PATH, "tokenizer_config.json: links to",
                inf_tokenizer_load(model_.data(), model_.size(), nullptr, tokenizer.out(), &err));
   Config config;
   ASSERT_OK(inf_config_new(config.out(), &err));

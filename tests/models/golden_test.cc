@@ -39,6 +39,18 @@ Golden ReadGolden(const std::string& name) {
 
 class GoldenTest : public testing::TestWithParam<const char*> {
  protected:
+  // The logits after all ids, in single steps that want no others: one launch each, as in decoding.
+  std::vector<float> LastLogitsOfSteps(const Ids& ids, DType kv_type, bool rounded) const {
+    ModelRunner runner(*network_, static_cast<int64_t>(ids.size()), 1, {}, kv_type, rounded);
+    std::vector<float> last;
+    for (const int32_t id : ids) last = runner.Run(Ids{id}, LogitsOf::kLast);
+    return last;
+  }
+  // Of the logits of every position, those of the last.
+  std::vector<float> LastOf(const std::vector<float>& all) const {
+    return {all.end() - network_->dims().vocab_size, all.end()};
+  }
+
   const Golden golden_ = ReadGolden(GetParam());
   const std::unique_ptr<CausalLm> network_ =
       LoadTestModel(kTiny + std::string(GetParam()) + "/model");
@@ -114,13 +126,7 @@ TEST_P(GoldenTest, HalfKeysAndValuesCostLittleAndKeepBitsInEveryChunking) {
     }
     const Difference other = Compare(logits(all, DType::kF16, KernelFamily::kGpu), got);
     EXPECT_LE(other.difference, kTolerance * other.size) << prompt.name;
-    // Single steps that want the last logits are one launch each, as in decoding.
-    ModelRunner runner(*network_, static_cast<int64_t>(all), 1, {}, DType::kF16);
-    std::vector<float> last;
-    for (const int32_t id : prompt.ids) last = runner.Run(Ids{id}, LogitsOf::kLast);
-    EXPECT_TRUE(std::equal(last.begin(), last.end(),
-                           got.end() - static_cast<std::ptrdiff_t>(last.size()), got.end()))
-        << prompt.name;
+    EXPECT_TRUE(LastLogitsOfSteps(prompt.ids, DType::kF16, false) == LastOf(got)) << prompt.name;
   }
 }
 
@@ -149,6 +155,7 @@ TEST_P(GoldenTest, RoundedActivationsCostLittleAndKeepBitsInEveryChunking) {
     }
     const Difference other = Compare(logits(all, true, KernelFamily::kGpu), got);
     EXPECT_LE(other.difference, kTolerance * other.size) << prompt.name;
+    EXPECT_TRUE(LastLogitsOfSteps(prompt.ids, DType::kF32, true) == LastOf(got)) << prompt.name;
   }
 }
 
