@@ -11,7 +11,7 @@ constexpr int32_t kItemRows = 8;
 constexpr int32_t kLaneRows = 16;
 constexpr int32_t kEachGroup = 64;
 constexpr uint64_t kUnit = 32;          // columns
-constexpr uint64_t kPreparedRows = 35;  // of a unit of the input
+constexpr uint64_t kPreparedRows = 36;  // PREPARED_ROWS: of a unit of the input
 constexpr uint64_t kScaleRows = 4;      // d and m of two blocks a unit
 constexpr uint64_t kTermValues = 6;     // of a lane: d, sum and m of two blocks
 
