@@ -42,9 +42,11 @@ struct MatmulRule {
   bool operator==(const MatmulRule&) const = default;
 };
 
+constexpr int32_t kMaxPartsPerComputeUnit = 4;  // each part of a kernel has memory to work in
+
 struct Tuning {
-  int32_t parts_per_compute_unit =
-      2;                           // CPU devices: evens out cores that other processes slow down
+  // CPU devices: evens out cores that other processes slow down.
+  int32_t parts_per_compute_unit = 2;
   std::vector<MatmulRule> matmul;  // the first that holds counts; none: DefaultMatmul
 
   // What the device runs a product with: kEach where nothing else fits it.

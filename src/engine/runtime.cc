@@ -53,7 +53,8 @@ void Runtime::TuneDevice(size_t index) {
   const std::shared_ptr<Device> open = OpenDevice(index);
   const KernelFamily family =
       open->info().type == DeviceType::kCpu ? KernelFamily::kCpu : KernelFamily::kGpu;
-  const Tuning tuning = Tune(open, family);
+  MakeTuningFolder(options_.cache_dir);  // rather now than after minutes
+  const Tuning tuning = Tune(open, family, *logger_);
   SaveTuning(options_.cache_dir, open->info(), tuning);
   open->Run([&] { open->SetTuning(tuning); });
 }

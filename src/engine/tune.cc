@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 
 #include "ops/matmul.h"
 #include "util/dtype.h"
+#include "util/error.h"
 
 namespace inference {
 
@@ -28,6 +30,19 @@ PackedMatrix ZeroMatrix(Device& device, DType type, int64_t rows, int64_t cols) 
                       std::fill(out, out + count, nullptr);
                     });
 }
+
+// The device's tuning is as before when this goes.
+class KeepTuning {
+ public:
+  explicit KeepTuning(Device& device) : device_(device), before_(device.tuning()) {}
+  ~KeepTuning() { device_.SetTuning(std::move(before_)); }
+  KeepTuning(const KeepTuning&) = delete;
+  KeepTuning& operator=(const KeepTuning&) = delete;
+
+ private:
+  Device& device_;
+  Tuning before_;
+};
 
 // One candidate, recorded: the recording keeps what it was made with.
 class Candidate {
@@ -57,19 +72,39 @@ class Candidate {
   Recording recording_;
 };
 
-// Medians of the candidates' times, taken in turns so that what disturbs one disturbs all.
-std::vector<double> Measure(const Problem& problem, const std::vector<Tuning>& tunings, int runs) {
+// Null where the driver cannot build or launch the candidate's kernels: it may have too few
+// registers.
+std::unique_ptr<Candidate> TryCandidate(const Problem& problem, const Tuning& tuning,
+                                        const Logger& logger) {
+  try {
+    return std::make_unique<Candidate>(problem, tuning);
+  } catch (const Error& error) {
+    if (error.status() != Status::kKernelBuild && error.status() != Status::kDevice) throw;
+    logger.Log(LogLevel::kWarning, "tuning", "{} left out: {}",
+               tuning.matmul.empty() ? "a candidate" : NameOf(tuning.matmul[0].choice),
+               error.what());
+    return nullptr;
+  }
+}
+
+// Medians of the candidates' times, taken in turns so that what disturbs one disturbs all. The
+// first has to run; infinity for another that cannot.
+std::vector<double> Measure(const Problem& problem, const std::vector<Tuning>& tunings, int runs,
+                            const Logger& logger) {
   std::vector<double> medians;
   problem.device->Run([&] {
-    const Tuning before = problem.device->tuning();
+    const KeepTuning keep(*problem.device);
     std::vector<std::unique_ptr<Candidate>> candidates;
-    for (const Tuning& tuning : tunings) {
-      candidates.push_back(std::make_unique<Candidate>(problem, tuning));
+    candidates.push_back(std::make_unique<Candidate>(problem, tunings[0]));
+    for (size_t i = 1; i < tunings.size(); ++i) {
+      candidates.push_back(TryCandidate(problem, tunings[i], logger));
     }
-    problem.device->SetTuning(before);
     std::vector<std::vector<double>> times(tunings.size());
     for (int run = 0; run < runs; ++run) {
-      for (size_t i = 0; i < candidates.size(); ++i) times[i].push_back(candidates[i]->Seconds());
+      for (size_t i = 0; i < candidates.size(); ++i) {
+        times[i].push_back(candidates[i] ? candidates[i]->Seconds()
+                                         : std::numeric_limits<double>::infinity());
+      }
     }
     for (auto& of_one : times) {
       const auto middle = of_one.begin() + static_cast<std::ptrdiff_t>(of_one.size() / 2);
@@ -119,17 +154,18 @@ std::vector<MatmulChoice> ChoicesFor(const DeviceInfo& info, bool blocks, int64_
 }
 
 void TuneProducts(const std::shared_ptr<Device>& device, KernelFamily family,
-                  const TuneSizes& sizes, Tuning& tuning) {
+                  const TuneSizes& sizes, const Logger& logger, Tuning& tuning) {
   for (const bool blocks : {true, false}) {
     for (const int64_t rows : sizes.rows) {
       const DType type = blocks ? DType::kQ4_0 : DType::kF16;
       Problem problem{device, family, ZeroMatrix(*device, type, rows, sizes.cols)};
       for (const int64_t T : sizes.tokens) {
         problem.T = T;
-        const std::vector<MatmulChoice> choices = ChoicesFor(device->info(), blocks, T);
+        std::vector<MatmulChoice> choices = ChoicesFor(device->info(), blocks, T);
+        choices.insert(choices.end(), sizes.besides.begin(), sizes.besides.end());
         std::vector<Tuning> tunings;
         for (const MatmulChoice& choice : choices) tunings.push_back(OnlyWith(blocks, choice));
-        const size_t best = Best(Measure(problem, tunings, sizes.runs));
+        const size_t best = Best(Measure(problem, tunings, sizes.runs, logger));
         tuning.matmul.push_back({blocks, rows == sizes.rows.back() ? kAnySize : rows,
                                  T == sizes.tokens.back() ? kAnySize : T, choices[best]});
       }
@@ -137,14 +173,16 @@ void TuneProducts(const std::shared_ptr<Device>& device, KernelFamily family,
   }
 }
 
-void TuneParts(const std::shared_ptr<Device>& device, const TuneSizes& sizes, Tuning& tuning) {
+void TuneParts(const std::shared_ptr<Device>& device, const TuneSizes& sizes, const Logger& logger,
+               Tuning& tuning) {
   std::vector<Tuning> tunings = {Tuning{}};
-  for (const int32_t parts : {1, 3, 4, 8}) tunings.push_back({.parts_per_compute_unit = parts});
+  for (const int32_t parts : {1, 3, kMaxPartsPerComputeUnit})
+    tunings.push_back({.parts_per_compute_unit = parts});
   std::vector<double> relative(tunings.size(), 0.0);
   const auto add = [&](int64_t rows, int64_t T) {
     const Problem problem{device, KernelFamily::kCpu,
                           ZeroMatrix(*device, DType::kQ4_0, rows, sizes.cols), T};
-    const std::vector<double> seconds = Measure(problem, tunings, sizes.runs);
+    const std::vector<double> seconds = Measure(problem, tunings, sizes.runs, logger);
     for (size_t i = 0; i < relative.size(); ++i) relative[i] += seconds[i] / seconds[0];
   };
   // What is better for both together: a token by a large matrix, many by a common one.
@@ -155,12 +193,13 @@ void TuneParts(const std::shared_ptr<Device>& device, const TuneSizes& sizes, Tu
 
 }  // namespace
 
-Tuning Tune(const std::shared_ptr<Device>& device, KernelFamily family, const TuneSizes& sizes) {
+Tuning Tune(const std::shared_ptr<Device>& device, KernelFamily family, const Logger& logger,
+            const TuneSizes& sizes) {
   Tuning tuning;
   if (family == KernelFamily::kCpu) {
-    TuneParts(device, sizes, tuning);
+    TuneParts(device, sizes, logger, tuning);
   } else {
-    TuneProducts(device, family, sizes, tuning);
+    TuneProducts(device, family, sizes, logger, tuning);
   }
   return tuning;
 }

@@ -1,7 +1,10 @@
 #include "engine/tuning_file.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <span>
 
@@ -19,7 +22,6 @@ constexpr int64_t kFormat = 1;
 constexpr uint64_t kMaxBytes = 1 << 20;
 constexpr int64_t kMaxRules = 1000;
 constexpr int64_t kMaxExtent = int64_t{1} << 40;  // rows or tokens of a rule
-constexpr int64_t kMaxParts = 64;
 
 // FNV-1a: names of files, nothing more.
 uint64_t Hash(std::string_view text) {
@@ -29,7 +31,10 @@ uint64_t Hash(std::string_view text) {
 }
 
 std::string FolderOf(const std::string& cache_dir) {
-  return (cache_dir.empty() ? DefaultCacheDirectory() : cache_dir) + "/tuning";
+  const std::string folder = cache_dir.empty() ? DefaultCacheDirectory() : cache_dir;
+  Require(!folder.empty(), Status::kIo,
+          "tuning: there is no cache folder: neither HOME nor a user entry is there");
+  return folder + "/tuning";
 }
 
 MatmulKernel KernelOf(const std::string& name, const std::string& where) {
@@ -77,7 +82,7 @@ Tuning Parse(const std::string& path, const DeviceInfo& info) {
   CheckText(fields, "library", kVersion);
   Tuning tuning;
   tuning.parts_per_compute_unit =
-      static_cast<int32_t>(fields.GetInt("parts_per_compute_unit", 1, kMaxParts));
+      static_cast<int32_t>(fields.GetInt("parts_per_compute_unit", 1, kMaxPartsPerComputeUnit));
   const Json* rules = fields.FindArray("matmul");
   Require(rules != nullptr && static_cast<int64_t>(rules->size()) <= kMaxRules, Status::kFormat,
           "{}: matmul: is absent or longer than {}", path, kMaxRules);
@@ -122,8 +127,8 @@ std::string TuningJson(const DeviceInfo& info, const Tuning& tuning) {
 
 std::optional<Tuning> LoadTuning(const std::string& cache_dir, const DeviceInfo& info,
                                  const Logger& logger) {
-  const std::string path = TuningPath(cache_dir, info);
   try {
+    const std::string path = TuningPath(cache_dir, info);
     if (!FileExists(path)) return std::nullopt;
     return Parse(path, info);
   } catch (const Error& error) {
@@ -132,11 +137,18 @@ std::optional<Tuning> LoadTuning(const std::string& cache_dir, const DeviceInfo&
   }
 }
 
-void SaveTuning(const std::string& cache_dir, const DeviceInfo& info, const Tuning& tuning) {
+void MakeTuningFolder(const std::string& cache_dir) {
   const std::string folder = FolderOf(cache_dir);
   std::error_code failed;
   std::filesystem::create_directories(folder, failed);
   Require(!failed, Status::kIo, "{}: cannot be made: {}", folder, failed.message());
+  if (::faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) != 0) {
+    FailErrno(Status::kIo, folder, "cannot be written to", errno);
+  }
+}
+
+void SaveTuning(const std::string& cache_dir, const DeviceInfo& info, const Tuning& tuning) {
+  MakeTuningFolder(cache_dir);
   const std::string json = TuningJson(info, tuning);
   WriteFileAtomically(TuningPath(cache_dir, info), std::as_bytes(std::span(json)));
 }

@@ -10,7 +10,8 @@
 
 namespace inference {
 
-// The file of a device: its name and driver make the file's name.
+// The file of a device: its name and driver make the file's name. IO where the user has no cache
+// folder.
 std::string TuningPath(const std::string& cache_dir, const DeviceInfo& info);
 
 // The table as JSON: device, driver, library, then what was chosen.
@@ -21,6 +22,9 @@ std::string TuningJson(const DeviceInfo& info, const Tuning& tuning);
 std::optional<Tuning> LoadTuning(const std::string& cache_dir, const DeviceInfo& info,
                                  const Logger& logger);
 
+// IO where a file could not be kept. Called before minutes of measuring, too.
+void MakeTuningFolder(const std::string& cache_dir);
+// By a temporary file that takes the place of the old one.
 void SaveTuning(const std::string& cache_dir, const DeviceInfo& info, const Tuning& tuning);  // IO
 void RemoveTuning(const std::string& cache_dir, const DeviceInfo& info);  // IO; absent is fine
 

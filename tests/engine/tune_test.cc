@@ -5,10 +5,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <span>
 
 #include "engine/runtime.h"
 #include "engine/tuning_file.h"
+#include "support/expect_error.h"
+#include "support/not_root.h"
 #include "support/temp_dir.h"
 #include "support/test_device.h"
 #include "util/error.h"
@@ -21,7 +24,7 @@ using ::testing::HasSubstr;
 
 Tuning SomeTuning() {
   return {
-      .parts_per_compute_unit = 5,
+      .parts_per_compute_unit = 3,
       .matmul = {{true, 100, 1, {.kernel = MatmulKernel::kLanes, .lanes = 4}},
                  {true, 100, 64, {}},
                  {false,
@@ -70,13 +73,16 @@ TEST_F(TuningFileTest, IsReadBackAndRemoved) {
 }
 
 TEST_F(TuningFileTest, AnyDoubtCountsAsAbsent) {
-  ExpectIgnored("", "");
-  ExpectIgnored("[]", "");
+  ExpectIgnored("", "line 1, column 1: syntax error");
+  ExpectIgnored("[]", "is an array, expected an object");
+  ExpectIgnored("{\"format\": 1,", "line 1, column 14: syntax error");
+  ExpectIgnored(std::string((1 << 20) + 1, ' '), "has 1048577 bytes, at most 1048576 are read");
   ExpectIgnoredWith("\"format\": 1", "\"format\": 2", "format: is 2");
   ExpectIgnoredWith("\"library\": \"", "\"library\": \"9", "library: is ");
   ExpectIgnoredWith("\"driver\": \"", "\"driver\": \"x", "driver: is ");
   ExpectIgnoredWith("\"device\": \"", "\"device\": \"x", "device: is ");
-  ExpectIgnoredWith("compute_unit\": 5", "compute_unit\": 0", "parts_per_compute_unit: is 0");
+  ExpectIgnoredWith("compute_unit\": 3", "compute_unit\": 0", "parts_per_compute_unit: is 0");
+  ExpectIgnoredWith("compute_unit\": 3", "compute_unit\": 5", "parts_per_compute_unit: is 5");
   ExpectIgnoredWith("\"matmul\"", "\"matmol\"", "matmul: is absent");
   ExpectIgnoredWith("\"blocks\"", "\"bricks\"", "matmul[0]: weights: is 'bricks'");
   ExpectIgnoredWith("matvec_group", "rm -rf", "matmul[0]: kernel: is 'rm -rf'");
@@ -84,6 +90,37 @@ TEST_F(TuningFileTest, AnyDoubtCountsAsAbsent) {
                     "matmul[0]: no matvec_group for blocks weights has these sizes");
   ExpectIgnoredWith("\"rows\": 64", "\"rows\": 63", "matmul[2]: no matmul_group for plain");
   ExpectIgnoredWith("\"tokens_up_to\": 64", "\"tokens_up_to\": -1", "matmul[1]: tokens_up_to");
+}
+
+TEST_F(TuningFileTest, AFolderThatCannotBeWrittenIsNamed) {
+  dir_.Write("file", "");
+  const std::string in_file = dir_.Path("file") + "/tuning";
+  ExpectError(Status::kIo, {in_file + ": cannot be made: Not a directory"},
+              [&] { SaveTuning(dir_.Path("file"), info(), SomeTuning()); });
+  SaveTuning(dir_.path(), info(), SomeTuning());
+  namespace fs = std::filesystem;
+  const std::string folder = fs::path(path()).parent_path();
+  fs::permissions(dir_.path(), fs::perms(0755));
+  fs::permissions(folder, fs::perms(0555));
+  {
+    const NotRoot not_root;
+    ExpectError(Status::kIo, {folder + ": cannot be written to: Permission denied"},
+                [&] { SaveTuning(dir_.path(), info(), {}); });
+    ExpectError(Status::kIo, {path() + ": cannot be removed: Permission denied"},
+                [&] { RemoveTuning(dir_.path(), info()); });
+  }
+  fs::permissions(folder, fs::perms(0755));
+  EXPECT_EQ(Load(), SomeTuning()) << "what was stored stays";
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder), fs::directory_iterator()), 1);
+}
+
+TEST_F(TuningFileTest, AFileThatCannotBeReadCountsAsAbsent) {
+  SaveTuning(dir_.path(), info(), SomeTuning());
+  std::filesystem::permissions(dir_.path(), std::filesystem::perms(0755));
+  std::filesystem::permissions(path(), std::filesystem::perms(0));
+  const NotRoot not_root;
+  EXPECT_FALSE(Load().has_value());
+  EXPECT_THAT(log_, HasSubstr("ignored: " + path() + ": "));
 }
 
 TEST_F(TuningFileTest, ARuntimeUsesWhatIsStored) {
@@ -116,7 +153,10 @@ TEST(TuningTest, TheFirstRuleThatHoldsCountsAndMustFit) {
 // A small run of all that is measured; what it finds can be used.
 TEST(TuneTest, FindsValidChoicesForEverySize) {
   const TuneSizes sizes{.rows = {32, 64}, .tokens = {1, 9}, .cols = 64, .runs = 1};
-  const Tuning gpu = Tune(TestDevice(), KernelFamily::kGpu, sizes);
+  std::string log;
+  const Logger logger([&](LogLevel, std::string_view, std::string_view text) { log += text; });
+  const Tuning gpu = Tune(TestDevice(), KernelFamily::kGpu, logger, sizes);
+  EXPECT_EQ(log, "");
   ASSERT_EQ(gpu.matmul.size(), 8u);
   for (const MatmulRule& rule : gpu.matmul) {
     EXPECT_TRUE(rule.choice.IsValid(rule.blocks)) << NameOf(rule.choice);
@@ -127,9 +167,25 @@ TEST(TuneTest, FindsValidChoicesForEverySize) {
   EXPECT_GT(gpu.matmul[3].rows_up_to, 1 << 30);
   EXPECT_GT(gpu.matmul[3].tokens_up_to, 1 << 30);
   EXPECT_EQ(gpu.parts_per_compute_unit, Tuning{}.parts_per_compute_unit);
-  const Tuning cpu = Tune(TestDevice(), KernelFamily::kCpu, sizes);
+  const Tuning cpu = Tune(TestDevice(), KernelFamily::kCpu, logger, sizes);
   EXPECT_TRUE(cpu.matmul.empty());
   EXPECT_GE(cpu.parts_per_compute_unit, 1);
+  EXPECT_EQ(TestDevice()->tuning(), Tuning{});
+}
+
+// As on a device whose driver refuses a kernel: there is no kernel of such sizes.
+TEST(TuneTest, ACandidateThatCannotBeBuiltIsLeftOut) {
+  const MatmulChoice impossible{
+      .kernel = MatmulKernel::kTiles, .rows = 48, .tokens = 16, .item_tokens = 4};
+  std::string log;
+  const Logger logger([&](LogLevel, std::string_view, std::string_view text) { log += text; });
+  const Tuning tuning =
+      Tune(TestDevice(), KernelFamily::kGpu, logger,
+           {.rows = {32}, .tokens = {1}, .cols = 64, .runs = 1, .besides = {impossible}});
+  EXPECT_THAT(log, HasSubstr("matmul_group 48x16, 4 tokens an item left out: "));
+  EXPECT_THAT(log, HasSubstr("do not make GROUP"));
+  ASSERT_EQ(tuning.matmul.size(), 2u);
+  for (const MatmulRule& rule : tuning.matmul) EXPECT_TRUE(rule.choice.IsValid(rule.blocks));
   EXPECT_EQ(TestDevice()->tuning(), Tuning{});
 }
 
