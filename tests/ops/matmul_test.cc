@@ -119,9 +119,9 @@ std::vector<float> RunProject(KernelFamily family, const MatmulInput& input, con
 }
 
 // One type of each kind goes through the kernels of work-groups: they take all types by the same
-// functions as matmul_each, which every type goes through.
+// functions as matmul_each, which every type goes through. Q2_K: two scales a unit, and a minimum.
 bool HasGroupTests(const WeightFormat& format) {
-  for (const DType type : {DType::kF16, DType::kQ4_1, DType::kQ8_0, DType::kQ4_K}) {
+  for (const DType type : {DType::kF16, DType::kQ4_1, DType::kQ8_0, DType::kQ4_K, DType::kQ2_K}) {
     if (format == WeightFormat(type)) return true;
   }
   return format.is_affine() && format.bits == 4 && format.scales == DType::kF16;
