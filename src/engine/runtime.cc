@@ -1,7 +1,6 @@
 #include "engine/runtime.h"
 
 #include "device/memory_limit.h"
-#include "engine/tune.h"
 #include "engine/tuning_file.h"
 #include "formats/json.h"
 #include "util/error.h"
@@ -49,12 +48,12 @@ std::shared_ptr<Device> Runtime::FindOpenDevice(size_t index) const {
   return opened_[index];
 }
 
-void Runtime::TuneDevice(size_t index) {
+void Runtime::TuneDevice(size_t index, const TuneSizes& sizes) {
   const std::shared_ptr<Device> open = OpenDevice(index);
   const KernelFamily family =
       open->info().type == DeviceType::kCpu ? KernelFamily::kCpu : KernelFamily::kGpu;
   MakeTuningFolder(options_.cache_dir);  // rather now than after minutes
-  const Tuning tuning = Tune(open, family, *logger_);
+  const Tuning tuning = Tune(open, family, *logger_, sizes);
   SaveTuning(options_.cache_dir, open->info(), tuning);
   open->Run([&] { open->SetTuning(tuning); });
 }

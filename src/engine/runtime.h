@@ -8,6 +8,7 @@
 
 #include "device/device.h"
 #include "device/device_info.h"
+#include "engine/tune.h"
 #include "util/log.h"
 
 namespace inference {
@@ -27,7 +28,7 @@ class Runtime {
   std::shared_ptr<Device> FindOpenDevice(size_t index) const;  // null where nobody opened it
   // Measures the device and keeps what was found for whoever opens it from now on (engine/tune.h).
   // IO where it cannot be kept.
-  void TuneDevice(size_t index);
+  void TuneDevice(size_t index, const TuneSizes& sizes = {});
   void ResetTuning(size_t index);                  // back to the defaults
   std::string DescribeTuning(size_t index) const;  // JSON: what is stored, or the defaults
   MemoryStats MemoryOf(size_t index) const;        // also of a device that nobody opened

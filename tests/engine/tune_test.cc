@@ -134,6 +134,23 @@ TEST_F(TuningFileTest, ARuntimeUsesWhatIsStored) {
   EXPECT_THAT(first.DescribeTuning(index), HasSubstr("\"stored\":false"));
 }
 
+TEST_F(TuningFileTest, ARuntimeMeasuresAndKeepsWhatItFound) {
+  const TuneSizes sizes{.rows = {32}, .tokens = {1, 9}, .cols = 64, .runs = 1};
+  Runtime runtime({.cache_dir = dir_.path()}, std::make_shared<Logger>());
+  const size_t index = runtime.FindDevice("");
+  runtime.TuneDevice(index, sizes);
+  const std::optional<Tuning> stored = Load();
+  ASSERT_TRUE(stored.has_value());
+  EXPECT_EQ(runtime.OpenDevice(index)->tuning(), *stored);
+  EXPECT_THAT(runtime.DescribeTuning(index), HasSubstr("\"stored\":true"));
+  runtime.ResetTuning(index);
+  std::filesystem::remove_all(dir_.Path("tuning"));
+  dir_.Write("tuning", "not a folder");
+  ExpectError(Status::kIo, {dir_.Path("tuning") + ": cannot be"},
+              [&] { runtime.TuneDevice(index, sizes); });
+  EXPECT_EQ(runtime.OpenDevice(index)->tuning(), Tuning{});
+}
+
 TEST(TuningTest, TheFirstRuleThatHoldsCountsAndMustFit) {
   const Tuning tuning = SomeTuning();
   DeviceInfo info;
