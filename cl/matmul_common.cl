@@ -1,6 +1,18 @@
-// What the kernels of products share: how the input is made (src/ops/matmul.h, MatmulInput; RMSNorm:
-// Zhang & Sennrich 2019, eq. 4) and what happens to the output. Sums run over sixteen lanes and then a
-// fixed tree.
+// Products with a packed matrix (cl/weights.cl):  y[t, o] = sum_k W[o, k] * a[t, k]
+//
+// Every kernel of these files adds in the same order, so they give the same bits, and which one runs is a question
+// of speed alone. Of each block of columns that share a scale d and a minimum m:
+//   in = fma(q, a, in), k ascending from in = 0;  acc = fma(d, in, acc);  acc = fma(m, sum of a, acc)
+// and acc = fma(w, a, acc), k ascending, for a plain type. docs/adr/0002-one-order-of-sums.md
+// Where INT8, a is whole numbers and a scale for each 32 columns: in is multiplied by it, and a plain type
+// is added by blocks of 32, too, with d = 1.
+//   matvec         one row, CPU devices; bandwidth bound
+//   matmul         many rows in tiles (matmul_prepare), CPU devices; compute bound: matmul_panels with the
+//                  tile product of matmul, or as kernel matmul_int8 with that of matmul_int8
+//   matmul_each, matvec_group, matmul_group (files of their names): GPU devices
+//
+// Here is what they share: how the input is made (src/ops/matmul.h, MatmulInput; RMSNorm: Zhang & Sennrich
+// 2019, eq. 4) and what happens to the output. Sums run over sixteen lanes and then a fixed tree.
 #define INPUT_PLAIN 0
 #define INPUT_NORM 1
 #define INPUT_RESIDUAL_NORM 2
@@ -13,6 +25,20 @@
 // A unit where products use bytes (cl/matmul_prepare_int8.cl): words of four columns, the scale, the sums.
 #define QUADS 8
 #define BYTE_ROWS (QUADS + 4)
+
+#define TILE 12  // tokens a register tile: 12 x 2 vectors of sums; with 14 x 2 compilers lack registers
+#define FEW 4    // the same for what is left over
+
+#if defined(CODE_BITS) || defined(INT8)
+  #define BY_BLOCK
+#endif
+#ifndef CODE_BITS
+  #define SCALE_ROWS 0
+#elif defined(HAS_MIN)
+  #define SCALE_ROWS 2
+#else
+  #define SCALE_ROWS 1
+#endif
 
 #define EPILOGUE_STORE 0
 #define EPILOGUE_ADD 1
@@ -114,4 +140,11 @@ INLINE float16 outcome(const float16 sum, const float16 other, const int epilogu
   if (epilogue != EPILOGUE_ADD) return gated(other, sum, epilogue == EPILOGUE_MUL_GELU);
 #endif
   return epilogue == EPILOGUE_ADD ? sum + other : sum;
+}
+
+INLINE void finish(const float16 sum, __global float* y, GLOBAL float* residual, const int row,
+                   const int rows, const int epilogue) {
+  float16 other = 0.0f;
+  if (READS_OTHER(epilogue)) other = load_partial16(residual + row, rows - row);
+  store_partial16(outcome(sum, other, epilogue), y + row, rows - row);
 }

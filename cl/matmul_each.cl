@@ -1,4 +1,4 @@
-// Products on devices of many narrow work-items: one output each, sums in the order of cl/matmul.cl.
+// Products on devices of many narrow work-items: one output each, sums in the order of cl/matmul_common.cl.
 INLINE float dot_each(GLOBAL uchar* w, GLOBAL float* a, GLOBAL float* bias, const int row,
                       const int K, const int has_bias) {
   const int lane = row % 16;

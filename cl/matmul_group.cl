@@ -1,6 +1,7 @@
-// Products of many rows on devices with local memory, sums in the order of cl/matmul.cl. A work-group makes
-// a tile of ROWS x TOKENS outputs, a work-item 8 x ITEM_TOKENS of them in registers: the columns of a
-// unit are unpacked once into local memory, where every item reads them. No sum crosses work-items.
+// Products of many rows on devices with local memory, sums in the order of
+// cl/matmul_common.cl. A work-group makes a tile of ROWS x TOKENS outputs, a work-item 8 x ITEM_TOKENS of
+// them in registers: the columns of a unit are unpacked once into local memory, where every item reads
+// them. No sum crosses work-items.
 //
 // An item's rows are four in one row block and the same four in the next, so that a gate and what it
 // gates meet in one item.

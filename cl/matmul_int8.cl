@@ -1,4 +1,4 @@
-// Products of many rows with activations in 8 bits, on CPU devices with the dot product of AVX-512 VNNI: four
+// The tile product of cl/matmul_panels.cl with activations in 8 bits, by the dot product of AVX-512 VNNI: four
 // columns of sixteen rows at a time. Sums of a block are exact, so the bits are those of cl/matmul.cl.
 //
 //   prepared [T / TILE, padded_K / 32, BYTE_ROWS, TILE]   words of four columns, a + 128 a byte; then floats:
@@ -6,7 +6,12 @@
 //   panel    of a block of columns that share scales: words of four columns [32 rows], what the 128 adds to
 //            each row, d[32], m[32]
 #define BLOCK_QUADS (SCALE_COLUMNS / 4)
-#define BYTE_PANEL_ROWS (BLOCK_QUADS + 1 + SCALE_ROWS)  // of 32 words
+#define PANEL_ROWS (BLOCK_QUADS + 1 + SCALE_ROWS)  // of 32 words
+#define CHUNK 8                                    // units that a panel holds
+#define PANEL_WORDS (CHUNK * 14 * 32)  // of the type that needs most: two blocks a unit, with minimum
+#define UNIT_ROWS BYTE_ROWS
+#define PANEL_KERNEL matmul_int8
+typedef int panel_word;
 
 #ifdef TYPE_MXFP4
   #define CODE_FACTOR 2  // its values are halves
@@ -45,14 +50,14 @@ INLINE int16 unit_quad(GLOBAL uchar* unit, const int i) {
 INLINE void store_int16(const int16 v, __global int* p) { store16(as_float16(v), (__global float*)p); }
 
 // Units first ... first + n - 1 of row block w to a panel, from lane `at` on.
-INLINE void unpack_bytes(__global int* panel, GLOBAL uchar* w, const int first, const int n,
+INLINE void unpack_block(__global int* panel, GLOBAL uchar* w, const int first, const int n,
                          const int at) {
   for (int i = first; i < first + n; ++i) {
     GLOBAL uchar* super = w + (long)(i / SUPER_UNITS) * SUPER_BYTES;
     const int u = i % SUPER_UNITS;
 #pragma unroll
     for (int half_unit = 0; half_unit < SCALES_A_UNIT; ++half_unit) {
-      __global int* out = panel + ((i - first) * SCALES_A_UNIT + half_unit) * BYTE_PANEL_ROWS * 32 + at;
+      __global int* out = panel + ((i - first) * SCALES_A_UNIT + half_unit) * PANEL_ROWS * 32 + at;
       int16 added = 0;
 #pragma unroll
       for (int j = 0; j < BLOCK_QUADS; ++j) {
@@ -83,9 +88,10 @@ INLINE void byte_column(int16* in0, int16* in1, GLOBAL int* w, GLOBAL int* a, co
   }
 }
 
-// acc[t][32] += the product of a panel of `units` units with N tokens of one tile (from `a` on).
-INLINE void byte_tile(__global float* acc, GLOBAL int* panel, GLOBAL int* a, const int units,
-                      const int N) {
+// acc[t][32] += the product of a panel of `units` units with N tokens of one tile (from `a` on). The tile that
+// is read next lies `next` words further on.
+INLINE void matmul_tile(__global float* acc, GLOBAL int* panel, GLOBAL int* a, const long next,
+                        const int units, const int N) {
   for (int b = 0; b < units * SCALES_A_UNIT; ++b) {
     GLOBAL int* au = a + b % SCALES_A_UNIT * BLOCK_QUADS * TILE;
     GLOBAL float* after = (GLOBAL float*)(panel + (BLOCK_QUADS + 1) * 32);
@@ -94,6 +100,7 @@ INLINE void byte_tile(__global float* acc, GLOBAL int* panel, GLOBAL int* a, con
     byte_column(in0, in1, panel, au, c0, c1, 1, N);
 #pragma unroll
     for (int j = 1; j < BLOCK_QUADS; ++j) {
+      PREFETCH(au + j * TILE + next);
       byte_column(in0, in1, panel + j * 32, au + j * TILE, c0, c1, 0, N);
     }
     const float16 d0 = vload16(0, after), d1 = vload16(1, after);
@@ -121,42 +128,7 @@ INLINE void byte_tile(__global float* acc, GLOBAL int* panel, GLOBAL int* a, con
       store16(v0, acc + t * 32);
       store16(v1, acc + t * 32 + 16);
     }
-    panel += BYTE_PANEL_ROWS * 32;
+    panel += PANEL_ROWS * 32;
     if (b % SCALES_A_UNIT == SCALES_A_UNIT - 1) a += BYTE_ROWS * TILE;
-  }
-}
-
-#define BYTE_CHUNK 8  // units that a panel holds
-#define BYTE_PANEL_WORDS (BYTE_CHUNK * 14 * 32)  // of the type that needs most: two blocks a unit, with minimum
-
-// Unit: a panel of 32 rows. scratch: [parts, BYTE_PANEL_WORDS + 32 sums of T + FEW tokens].
-KERNEL void matmul_int8(__global float* y, __global float* scratch, GLOBAL uchar* w,
-                        GLOBAL int* prepared, GLOBAL float* bias, GLOBAL float* residual, const int T,
-                        const int K, const int padded_K, const int rows, const int ld_y,
-                        const int column, const int epilogue, const int has_bias) {
-  const long stride = ROW_BLOCK_BYTES(K);
-  const int k_units = padded_K / UNIT_COLUMNS;
-  __global float* acc = scratch + (long)PART * (BYTE_PANEL_WORDS + (long)(T + FEW) * 32);
-  __global int* panel = (__global int*)acc;
-  acc += BYTE_PANEL_WORDS;
-  const int blocks = (rows + 15) / 16, panels = (blocks + 1) / 2;
-  const int last = SHARE_LAST(panels, PART, PARTS);
-  for (int i = SHARE_FIRST(panels, PART, PARTS); i < last; ++i) {
-    const int b = i * 2, has_second = b + 1 < blocks;
-    begin_sums(acc, bias, b, has_second, T, has_bias);
-    for (int first = 0; first < k_units; first += BYTE_CHUNK) {
-      const int n = min(BYTE_CHUNK, k_units - first);
-      unpack_bytes(panel, w + b * stride, first, n, 0);
-      unpack_bytes(panel, w + (b + has_second) * stride, first, n, 16);
-      for (int t = 0; t < T; t += TILE) {
-        GLOBAL int* a = prepared + ((long)t * k_units + (long)first * TILE) * BYTE_ROWS;
-        if (T - t >= TILE) {
-          byte_tile(acc + t * 32, panel, a, n, TILE);
-          continue;
-        }
-        for (int j = 0; t + j < T; j += FEW) byte_tile(acc + (t + j) * 32, panel, a + j, n, FEW);
-      }
-    }
-    finish_panel(y + column, acc, residual, T, b * 16, rows, ld_y, epilogue);
   }
 }

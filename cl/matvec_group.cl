@@ -1,5 +1,5 @@
 // Products of few rows on devices of many narrow work-items, for types of blocks; sums in the order of
-// cl/matmul.cl. What a block adds begins at 0, so the blocks of a row can be summed side by side: a
+// cl/matmul_common.cl. What a block adds begins at 0, so the blocks of a row can be summed side by side: a
 // work-group takes sixteen rows, each work-item one row of every LANES-th unit, and then one item a row
 // adds what the blocks gave, k ascending. The bits stay, and there are LANES times as many work-items.
 #define LANES (GROUP / 16)

@@ -8,18 +8,17 @@ namespace inference {
 
 namespace {
 
-// Of cl/matmul.cl and cl/matmul_prepare.cl.
+// Of cl/matmul_common.cl and those beside it.
 constexpr int64_t kTile = 12;           // TILE: tokens
 constexpr int64_t kFew = 4;             // FEW
 constexpr int64_t kUnit = 32;           // columns
 constexpr int64_t kPreparedRows = 36;   // PREPARED_ROWS
-constexpr int64_t kPanelFloats = 2304;  // PANEL_FLOATS
-constexpr int64_t kByteRows = 12;       // BYTE_ROWS of cl/matmul_int8.cl
-constexpr int64_t kPanelWords = 3584;   // BYTE_PANEL_WORDS
-const std::vector<std::string> kFiles = {"weights", "matmul_common", "matmul"};
-constexpr int64_t kPanel = 32;  // rows that "matmul" unpacks at once
+constexpr int64_t kPanelFloats = 2304;  // PANEL_WORDS of cl/matmul.cl
+constexpr int64_t kByteRows = 12;       // BYTE_ROWS of cl/matmul_common.cl
+constexpr int64_t kPanelWords = 3584;   // PANEL_WORDS of cl/matmul_int8.cl
+constexpr int64_t kPanel = 32;          // rows that "matmul" unpacks at once
 
-// INPUT_* in cl/matmul.cl.
+// INPUT_* in cl/matmul_common.cl.
 int32_t InputMode(const MatmulInput& input) {
   if (input.delta) return 2;
   return input.norm_weight ? 1 : 0;
@@ -115,10 +114,10 @@ void Matvec(Recording& recording, const PreparedInput& a, const PackedMatrix& W,
   work.read_bytes += input.read_bytes - FloatBytes(a.D);  // the ready row is never stored
   work.written_bytes += input.written_bytes;
   work.flops += input.flops;
-  recording.Launch("matvec", kFiles, Defines(recording, W, options), units, work, y.buffer,
-                   a.sum.buffer, scratch.buffer, W.data, in.x.buffer, in.norm_weight.buffer,
-                   in.delta.buffer, in.delta_norm_weight.buffer, W.bias, options.other.buffer,
-                   static_cast<int32_t>(a.D), static_cast<int32_t>(padded),
+  recording.Launch("matvec", {"weights", "matmul_common", "matvec"}, Defines(recording, W, options),
+                   units, work, y.buffer, a.sum.buffer, scratch.buffer, W.data, in.x.buffer,
+                   in.norm_weight.buffer, in.delta.buffer, in.delta_norm_weight.buffer, W.bias,
+                   options.other.buffer, static_cast<int32_t>(a.D), static_cast<int32_t>(padded),
                    static_cast<int32_t>(W.rows), static_cast<int32_t>(in.first_row),
                    static_cast<int32_t>(options.column), in.eps, InputMode(in),
                    static_cast<int32_t>(options.epilogue), HasBias(W));
@@ -144,15 +143,14 @@ void MatmulPanels(Recording& recording, const PreparedInput& a, const PackedMatr
   const Tensor input = in_bytes ? a.bytes : a.bytes ? Widen(recording, a) : a.packed;
   const int64_t panel = in_bytes ? kPanelWords : kPanelFloats;
   const Tensor scratch = recording.Temp({recording.PartsFor(units), panel + (a.T + kFew) * kPanel});
-  std::vector<std::string> files = kFiles;
-  if (in_bytes) files.emplace_back("matmul_int8");
-  recording.Launch(in_bytes ? "matmul_int8" : "matmul", files, Defines(recording, W, options),
-                   units, ProductWork(W, a.T, options), y.buffer, scratch.buffer, W.data,
-                   input.buffer, W.bias, options.other.buffer, static_cast<int32_t>(a.T),
-                   static_cast<int32_t>(a.D), static_cast<int32_t>(padded),
-                   static_cast<int32_t>(W.rows), static_cast<int32_t>(y.shape.back()),
-                   static_cast<int32_t>(options.column), static_cast<int32_t>(options.epilogue),
-                   HasBias(W));
+  const std::string kernel = in_bytes ? "matmul_int8" : "matmul";
+  recording.Launch(kernel, {"weights", "matmul_common", kernel, "matmul_panels"},
+                   Defines(recording, W, options), units, ProductWork(W, a.T, options), y.buffer,
+                   scratch.buffer, W.data, input.buffer, W.bias, options.other.buffer,
+                   static_cast<int32_t>(a.T), static_cast<int32_t>(a.D),
+                   static_cast<int32_t>(padded), static_cast<int32_t>(W.rows),
+                   static_cast<int32_t>(y.shape.back()), static_cast<int32_t>(options.column),
+                   static_cast<int32_t>(options.epilogue), HasBias(W));
 }
 
 // Any rows on other devices: the kernel that the device's tuning names.
