@@ -1,10 +1,11 @@
+#include "util/version.h"
+
 #include <array>
 #include <cstdlib>
 
 #include "capi/arguments.h"
 #include "capi/guard.h"
 #include "formats/json.h"
-#include "util/version.h"
 
 namespace inference::capi {
 
