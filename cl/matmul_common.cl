@@ -9,7 +9,7 @@
 //   matvec         one row, CPU devices; bandwidth bound
 //   matmul         many rows in tiles (matmul_prepare), CPU devices; compute bound: matmul_panels with the
 //                  tile product of matmul, or as kernel matmul_int8 with that of matmul_int8
-//   matmul_each    any rows, one output a work-item: GPU devices
+//   matmul_each, matvec_group, matmul_group (files of their names): GPU devices
 //
 // Here is what they share: how the input is made (src/ops/matmul.h, MatmulInput; RMSNorm: Zhang & Sennrich
 // 2019, eq. 4) and what happens to the output. Sums run over sixteen lanes and then a fixed tree.

@@ -10,7 +10,12 @@ INLINE float dot_each(GLOBAL uchar* w, GLOBAL float* a, GLOBAL float* bias, cons
       const int c0 = half_unit * SCALE_COLUMNS;
 #if defined(CODE_BITS) || defined(INT8)
       float d = 1.0f, m, in = 0.0f;
-      for (int c = c0; c < c0 + SCALE_COLUMNS; ++c) in = fma(value_at(unit, lane, c), a[c], in);
+      for (int c = c0; c < c0 + SCALE_COLUMNS; c += 8) {
+        float q[8];
+        eight_at(q, unit, lane, c);
+  #pragma unroll
+        for (int j = 0; j < 8; ++j) in = fma(q[j], a[c + j], in);
+      }
       scales_at(super, k % SUPER_COLUMNS / UNIT_COLUMNS, half_unit, lane, &d, &m);
   #ifdef INT8
       in *= a[SCALE_ROW];

@@ -287,6 +287,17 @@ INLINE void unit_pair(GLOBAL uchar* unit, const int i, float16* q0, float16* q1)
 __constant float code_values[16] = {CODE_VALUES};
   #endif
 
+// The value of a code; bits above it are ignored.
+INLINE float code_value(const uint q) {
+  #if defined(CODE_VALUES)
+  return code_values[q & 15];
+  #elif defined(SIGNED_CODES)
+  return (float)((int)(q << (32 - CODE_BITS)) >> (32 - CODE_BITS));
+  #else
+  return (float)((int)(q & ((1 << CODE_BITS) - 1)) - CODE_BIAS);
+  #endif
+}
+
 // The value of the code of one row (lane) and column of a unit.
 INLINE float code_at(GLOBAL uchar* unit, const int lane, const int c) {
   GLOBAL uchar* codes = unit + SCALE_BYTES;
@@ -307,13 +318,7 @@ INLINE float code_at(GLOBAL uchar* unit, const int lane, const int c) {
   #else
   const uint q = codes[c * CODE_BITS / 8 * 16 + lane] >> (c * CODE_BITS % 8);
   #endif
-  #if defined(CODE_VALUES)
-  return code_values[q & 15];
-  #elif defined(SIGNED_CODES)
-  return (float)((int)(q << (32 - CODE_BITS)) >> (32 - CODE_BITS));
-  #else
-  return (float)((int)(q & ((1 << CODE_BITS) - 1)) - CODE_BIAS);
-  #endif
+  return code_value(q);
 }
 
 INLINE float affine_at(GLOBAL uchar* p, const int lane) {

@@ -252,6 +252,27 @@ INF_API inf_status inf_device_read_bandwidth(inf_runtime* runtime, uint32_t devi
 INF_API inf_status inf_device_gemm_rate(inf_runtime* runtime, uint32_t device, double* gflop_s,
                                         inf_error* err);
 
+#define INF_TUNE_SHOW 1    /* what is stored */
+#define INF_TUNE_MEASURE 2 /* measure, and keep what was found */
+#define INF_TUNE_RESET 3   /* forget what is stored */
+
+/* Which kernels and parameters the device runs products with. They change no bit of a result, only the
+ * time. MEASURE tries them against each other, which takes seconds on CPU devices and up to a few
+ * minutes on others: let nothing else run; calls that use the device wait in between. It keeps a table
+ * in tuning/ of the cache folder (option cache_dir), which is used whenever the device is opened by
+ * this version of the library with the same driver; one with anything unexpected in it is ignored, with
+ * a line in the log, and so is a candidate that the driver cannot build. Sessions that exist keep what
+ * they were made with.
+ *   action  one of INF_TUNE_*
+ *   json    replaced by what is stored afterwards: {"path", "stored" (else: defaults follow), "format",
+ *           "device", "driver", "library", "parts_per_compute_unit" (CPU devices), "matmul": [{"weights"
+ *           ("blocks", "plain"), "rows_up_to", "tokens_up_to", "kernel", its sizes}]}; the first entry
+ *           that holds counts
+ * Errors: ARG (no such device, or action), IO (no cache folder, or it cannot be written), DEVICE,
+ * KERNEL_BUILD, OOM_DEVICE: what was stored stays, and *json is as it was. [C] */
+INF_API inf_status inf_device_tune(inf_runtime* runtime, uint32_t device, int32_t action,
+                                   inf_buf* json, inf_error* err);
+
 typedef struct inf_memory_desc {
   uint32_t struct_size;
   uint32_t reserved;

@@ -34,6 +34,7 @@ Command AddRender(CLI::App& root);
 Command AddLogits(CLI::App& root);
 Command AddBench(CLI::App& root);
 Command AddQuantize(CLI::App& root);
+Command AddTune(CLI::App& root);
 
 // Checks of numbers, with messages that say what is wanted.
 CLI::Validator Between(double low, double high);

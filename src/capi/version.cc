@@ -1,3 +1,5 @@
+#include "util/version.h"
+
 #include <array>
 #include <cstdlib>
 
@@ -10,7 +12,6 @@ namespace inference::capi {
 namespace {
 
 constexpr uint32_t kAbiNumber = 0;  // the SONAME's
-constexpr const char* kVersion = "0.1.0";
 static_assert(INF_VERSION_NUMBER ==
               INF_VERSION_MAJOR * 10000 + INF_VERSION_MINOR * 100 + INF_VERSION_PATCH);
 

@@ -21,6 +21,7 @@
 #include "device/profile.h"
 #include "device/program_cache.h"
 #include "device/submission_thread.h"
+#include "device/tuning.h"
 #include "util/log.h"
 
 namespace inference {
@@ -45,6 +46,10 @@ class Device : public std::enable_shared_from_this<Device> {
   ~Device();
 
   const DeviceInfo& info() const { return info_; }
+  // What kernels run with. Set it before the first recording: one that exists keeps what it was
+  // made with.
+  const Tuning& tuning() const { return tuning_; }
+  void SetTuning(Tuning tuning) { tuning_ = std::move(tuning); }
   cl_context context() const { return context_.get(); }
   cl_command_queue queue() const { return queue_.get(); }
 
@@ -143,6 +148,7 @@ class Device : public std::enable_shared_from_this<Device> {
   std::unique_ptr<Profile> profile_;  // null: none runs
   std::mutex retired_mutex_;
   std::vector<ClKernel> retired_;
+  Tuning tuning_;
   bool lost_ = false;  // submission thread only
   std::optional<bool> has_vnni_;
   std::unique_ptr<SubmissionThread> thread_ = std::make_unique<SubmissionThread>();

@@ -69,6 +69,11 @@ std::optional<DeviceInfo> Describe(cl_platform_id platform, const std::string& p
   info.memory_bytes = DeviceValue<cl_ulong>(id, CL_DEVICE_GLOBAL_MEM_SIZE);
   info.max_alloc_bytes = DeviceValue<cl_ulong>(id, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
   info.compute_units = DeviceValue<cl_uint>(id, CL_DEVICE_MAX_COMPUTE_UNITS);
+  const std::string extensions = DeviceText(id, CL_DEVICE_EXTENSIONS) + " ";
+  info.claims_integer_dot = extensions.find("cl_khr_integer_dot_product ") != std::string::npos;
+  info.claims_ptx = extensions.find("cl_nv_") != std::string::npos;
+  info.local_memory_bytes = DeviceValue<cl_ulong>(id, CL_DEVICE_LOCAL_MEM_SIZE);
+  info.max_group_size = DeviceValue<size_t>(id, CL_DEVICE_MAX_WORK_GROUP_SIZE);
   info.unified_memory = DeviceValue<cl_bool>(id, CL_DEVICE_HOST_UNIFIED_MEMORY) == CL_TRUE;
   return info;
 }

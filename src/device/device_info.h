@@ -22,7 +22,11 @@ struct DeviceInfo {
   std::string driver;  // "platform name; device version; driver version"
   uint64_t memory_bytes = 0, max_alloc_bytes = 0;
   uint32_t compute_units = 0;
-  bool unified_memory = false;  // shares the host's memory: a CPU or an integrated GPU
+  // What the driver says; device/int8_dot.h finds out.
+  bool claims_integer_dot = false, claims_ptx = false;
+  uint64_t local_memory_bytes = 0;  // of a work-group
+  uint64_t max_group_size = 0;      // work-items
+  bool unified_memory = false;      // shares the host's memory: a CPU or an integrated GPU
 };
 
 struct DeviceList {

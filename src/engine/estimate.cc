@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "device/tuning.h"
 #include "models/describe.h"
 #include "ops/attention.h"
 
@@ -15,14 +16,14 @@ namespace {
 // in is per compute unit: a panel of weights with its sums (src/ops/matmul.cc), rows of the input;
 // and one token's attention has results of each block of the `context` (src/ops/attention.cc).
 uint64_t StepBytes(const ModelDims& dims, int64_t T, int64_t context, int64_t compute_units) {
-  constexpr int64_t kPartsPerUnit = 4, kPanel = 4096, kPanelRows = 32, kTileRows = 14;
+  constexpr int64_t kPanel = 4096, kPanelRows = 32, kTileRows = 14;
   const int64_t D = dims.hidden_size, E = (dims.head_dim + 31) / 32 * 32;
   const int64_t H = dims.num_attention_heads, K = dims.num_key_value_heads;
   const int64_t F = dims.intermediate_size;
   const int64_t widest = std::max({D, H * E, F});
   const int64_t rows = T + 16;  // tiles are whole
   const int64_t a_token = 4 * D + 2 * (H + 2 * K) * E + 2 * H * E + 3 * F + 2 * widest + 4 * E;
-  const int64_t parts = std::max<int64_t>(compute_units, 1) * kPartsPerUnit;
+  const int64_t parts = std::max<int64_t>(compute_units, 1) * kMaxPartsPerComputeUnit;
   const int64_t worked_in = parts * (kPanel + rows * kPanelRows + kTileRows * (widest + 32));
   const int64_t blocks = H * (context / kCacheBlock + 4) * (E + 16);
   return 2 * sizeof(float) *

@@ -1,6 +1,8 @@
 #include "engine/runtime.h"
 
 #include "device/memory_limit.h"
+#include "engine/tuning_file.h"
+#include "formats/json.h"
 #include "util/error.h"
 
 namespace inference {
@@ -33,6 +35,9 @@ std::shared_ptr<Device> Runtime::OpenDevice(size_t index) {
                                 .cache_dir_required = !options_.cache_dir.empty(),
                                 .memory_limit = options_.memory_limit};
     opened_[index] = Device::Open(info, options, logger_);
+    if (auto tuning = LoadTuning(options_.cache_dir, info, *logger_)) {
+      opened_[index]->Run([&] { opened_[index]->SetTuning(*std::move(tuning)); });
+    }
   }
   return opened_[index];
 }
@@ -41,6 +46,32 @@ std::shared_ptr<Device> Runtime::FindOpenDevice(size_t index) const {
   device(index);
   const std::lock_guard lock(mutex_);
   return opened_[index];
+}
+
+void Runtime::TuneDevice(size_t index, const TuneSizes& sizes) {
+  const std::shared_ptr<Device> open = OpenDevice(index);
+  const KernelFamily family =
+      open->info().type == DeviceType::kCpu ? KernelFamily::kCpu : KernelFamily::kGpu;
+  MakeTuningFolder(options_.cache_dir);  // rather now than after minutes
+  const Tuning tuning = Tune(open, family, *logger_, sizes);
+  SaveTuning(options_.cache_dir, open->info(), tuning);
+  open->Run([&] { open->SetTuning(tuning); });
+}
+
+void Runtime::ResetTuning(size_t index) {
+  RemoveTuning(options_.cache_dir, device(index));
+  if (const std::shared_ptr<Device> open = FindOpenDevice(index)) {
+    open->Run([&] { open->SetTuning({}); });
+  }
+}
+
+std::string Runtime::DescribeTuning(size_t index) const {
+  const DeviceInfo& info = device(index);
+  const std::optional<Tuning> stored = LoadTuning(options_.cache_dir, info, *logger_);
+  OrderedJson json = {{"path", TuningPath(options_.cache_dir, info)},
+                      {"stored", stored.has_value()}};
+  json.update(ParseOrderedJson(TuningJson(info, stored.value_or(Tuning{})), "tuning"));
+  return json.dump();
 }
 
 MemoryStats Runtime::MemoryOf(size_t index) const {

@@ -8,6 +8,7 @@
 
 #include "device/device.h"
 #include "device/device_info.h"
+#include "engine/tune.h"
 #include "util/log.h"
 
 namespace inference {
@@ -25,7 +26,12 @@ class Runtime {
   const DeviceInfo& device(size_t index) const;      // ARG where there is none of that index
   std::shared_ptr<Device> OpenDevice(size_t index);  // opened once; any thread
   std::shared_ptr<Device> FindOpenDevice(size_t index) const;  // null where nobody opened it
-  MemoryStats MemoryOf(size_t index) const;  // also of a device that nobody opened
+  // Measures the device and keeps what was found for whoever opens it from now on (engine/tune.h).
+  // IO where it cannot be kept.
+  void TuneDevice(size_t index, const TuneSizes& sizes = {});
+  void ResetTuning(size_t index);                  // back to the defaults
+  std::string DescribeTuning(size_t index) const;  // JSON: what is stored, or the defaults
+  MemoryStats MemoryOf(size_t index) const;        // also of a device that nobody opened
   Logger& logger() const { return *logger_; }
 
  private:

@@ -9,6 +9,7 @@ namespace inference {
 
 namespace {
 
+const std::vector<std::string> kGroupFiles = {"kv_cache", "attention_group"};
 constexpr int64_t kQueryTile = 8;  // queries that share the reading of keys and values
 
 int64_t PaddedHead(const HeadShape& shape) { return (shape.head_dim + 15) / 16 * 16; }
@@ -76,28 +77,79 @@ Work MergeWork(const HeadShape& shape, int64_t window, int64_t position) {
           .flops = static_cast<uint64_t>(3 * results)};
 }
 
+// What the ways to attend have in common.
+struct Attention {
+  Recording& recording;
+  const Tensor& queries;
+  const HeadShape& shape;
+  float scale;
+  const StepBuffer& step;
+  const CacheView& cache;
+  const std::string& defines;
+  const LaunchWork& work;
+  const Tensor& o;
+
+  int64_t T() const { return queries.dim(0); }
+  int32_t H() const { return static_cast<int32_t>(shape.heads); }
+  int32_t K() const { return static_cast<int32_t>(shape.kv_heads); }
+  int32_t capacity() const { return static_cast<int32_t>(cache.capacity); }
+  int32_t window() const { return static_cast<int32_t>(cache.window); }
+  int64_t most_blocks() const {  // a window begins and ends anywhere
+    return cache.capacity / kCacheBlock + 2;
+  }
+  LaunchWork merge_work() const {
+    return [shape = shape, window = cache.window](int64_t position) {
+      return MergeWork(shape, window, position);
+    };
+  }
+};
+
 // One token on a CPU device: blocks of positions by themselves, then the blocks of each head.
-void AttendByBlocks(Recording& recording, const Tensor& queries, const HeadShape& shape,
-                    const AttendOptions& options, const StepBuffer& step, const CacheView& cache,
-                    const std::string& defines, const LaunchWork& work, const Tensor& o) {
-  const int64_t most_blocks =
-      cache.capacity / kCacheBlock + 2;  // a window begins and ends anywhere
-  const int64_t padded = PaddedHead(shape), gqa = shape.heads / shape.kv_heads;
-  const Tensor results = recording.Temp({shape.heads, most_blocks, padded + 16});
-  const std::string all = fmt::format("{} -D GQA={}", defines, gqa);
+void AttendByBlocks(const Attention& a) {
+  const int64_t padded = PaddedHead(a.shape), gqa = a.shape.heads / a.shape.kv_heads;
+  const Tensor results = a.recording.Temp({a.shape.heads, a.most_blocks(), padded + 16});
+  const std::string all = fmt::format("{} -D GQA={}", a.defines, gqa);
   const std::vector<std::string> files = {"kv_cache", "attention", "attention_decode"};
-  recording.Launch("attend_blocks", files, all, shape.kv_heads * most_blocks, work, results.buffer,
-                   queries.buffer, cache.keys, cache.values, step.buffer(),
-                   static_cast<int32_t>(shape.kv_heads), static_cast<int32_t>(cache.capacity),
-                   static_cast<int32_t>(cache.window), static_cast<int32_t>(most_blocks),
-                   options.scale, 1.0f);
-  recording.Launch(
-      "attend_merge", files, all, shape.heads,
-      [shape, window = cache.window](int64_t position) {
-        return MergeWork(shape, window, position);
-      },
-      o.buffer, results.buffer, step.buffer(), static_cast<int32_t>(shape.heads),
-      static_cast<int32_t>(cache.window), static_cast<int32_t>(most_blocks));
+  const auto most_blocks = static_cast<int32_t>(a.most_blocks());
+  a.recording.Launch("attend_blocks", files, all, a.shape.kv_heads * a.most_blocks(), a.work,
+                     results.buffer, a.queries.buffer, a.cache.keys, a.cache.values,
+                     a.step.buffer(), a.K(), a.capacity(), a.window(), most_blocks, a.scale, 1.0f);
+  a.recording.Launch("attend_merge", files, all, a.shape.heads, a.merge_work(), a.o.buffer,
+                     results.buffer, a.step.buffer(), a.H(), a.window(), most_blocks);
+}
+
+// Many tokens on a CPU device.
+void AttendByTiles(const Attention& a) {
+  const int64_t tiles = (a.T() + kQueryTile - 1) / kQueryTile;
+  a.recording.Launch("attend", {"kv_cache", "attention"}, a.defines, tiles * a.shape.heads, a.work,
+                     a.o.buffer, a.queries.buffer, a.cache.keys, a.cache.values, a.step.buffer(),
+                     static_cast<int32_t>(a.T()), a.H(), a.K(), a.capacity(), a.window(), a.scale);
+}
+
+// The same two on other devices. One token: a work-group a head and a block, then one a head.
+void AttendByBlockGroups(const Attention& a) {
+  const std::string defines = a.defines + " -D QUERIES=1";
+  const auto most_blocks = static_cast<int32_t>(a.most_blocks());
+  const Tensor parts = a.recording.Temp({a.shape.heads, a.most_blocks(), PaddedHead(a.shape) + 2});
+  a.recording.LaunchGroups("attend_block_group", kGroupFiles, defines,
+                           a.most_blocks() * a.shape.heads, kCacheBlock, a.work, parts.buffer,
+                           a.queries.buffer, a.cache.keys, a.cache.values, a.step.buffer(),
+                           most_blocks, a.H(), a.K(), a.capacity(), a.window(), a.scale);
+  a.recording.LaunchGroups("attend_merge_group", kGroupFiles, defines, a.shape.heads, kCacheBlock,
+                           a.merge_work(), a.o.buffer, parts.buffer, a.step.buffer(), most_blocks,
+                           a.window());
+}
+
+// Many tokens: as many share a work-group as its local memory holds.
+void AttendByTileGroups(const Attention& a) {
+  const auto floats = static_cast<uint64_t>(PaddedHead(a.shape) + 2 * kCacheBlock);  // of a token
+  const uint64_t fits = a.recording.device().info().local_memory_bytes / (floats * sizeof(float));
+  const int64_t tile = fits >= static_cast<uint64_t>(kQueryTile) ? kQueryTile : 1;
+  a.recording.LaunchGroups(
+      "attend_tile_group", kGroupFiles, a.defines + fmt::format(" -D QUERIES={}", tile),
+      (a.T() + tile - 1) / tile * a.shape.heads, kCacheBlock, a.work, a.o.buffer, a.queries.buffer,
+      a.cache.keys, a.cache.values, a.step.buffer(), static_cast<int32_t>(a.T()), a.H(), a.K(),
+      a.capacity(), a.window(), a.scale);
 }
 
 }  // namespace
@@ -164,19 +216,16 @@ Tensor Attend(Recording& recording, const Tensor& queries, const HeadShape& shap
   Tensor o = recording.Temp({T, shape.heads * shape.head_dim});
   std::string defines = Defines(shape, cache.type);
   if (options.soft_cap > 0.0f) defines += fmt::format(" -D SOFT_CAP={:.9e}f", options.soft_cap);
-  const auto work = [shape, T, window = cache.window, type = cache.type](int64_t position) {
+  const LaunchWork work = [shape, T, window = cache.window, type = cache.type](int64_t position) {
     return AttendWork(shape, T, window, type, position);
   };
-  if (T == 1 && recording.family() == KernelFamily::kCpu) {
-    AttendByBlocks(recording, queries, shape, options, step, cache, defines, work, o);
-    return o;
+  const Attention a{recording, queries, shape, options.scale, step, cache, defines, work, o};
+  const bool cpu = recording.family() == KernelFamily::kCpu;
+  if (T == 1) {
+    cpu ? AttendByBlocks(a) : AttendByBlockGroups(a);
+  } else {
+    cpu ? AttendByTiles(a) : AttendByTileGroups(a);
   }
-  const int64_t tiles = (T + kQueryTile - 1) / kQueryTile;
-  recording.Launch("attend", {"kv_cache", "attention"}, defines, tiles * shape.heads, work,
-                   o.buffer, queries.buffer, cache.keys, cache.values, step.buffer(),
-                   static_cast<int32_t>(T), static_cast<int32_t>(shape.heads),
-                   static_cast<int32_t>(shape.kv_heads), static_cast<int32_t>(cache.capacity),
-                   static_cast<int32_t>(cache.window), options.scale);
   return o;
 }
 

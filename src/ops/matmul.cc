@@ -24,7 +24,9 @@ int32_t InputMode(const MatmulInput& input) {
   return input.norm_weight ? 1 : 0;
 }
 
-int64_t PaddedColumns(int64_t D) { return (D + kUnit - 1) / kUnit * kUnit; }
+int64_t Ceil(int64_t n, int64_t per) { return (n + per - 1) / per; }
+
+int64_t PaddedColumns(int64_t D) { return Ceil(D, kUnit) * kUnit; }
 
 // ROW_FLOATS in cl/matmul_common.cl.
 int64_t RowScratch(int64_t padded) { return padded + padded / 16 + padded / kUnit; }
@@ -151,16 +153,39 @@ void MatmulPanels(Recording& recording, const PreparedInput& a, const PackedMatr
                    static_cast<int32_t>(options.epilogue), HasBias(W));
 }
 
-// Any rows on other devices.
-void MatmulEach(Recording& recording, const PreparedInput& a, const PackedMatrix& W,
-                const Tensor& y, const ProjectOptions& options) {
-  recording.Launch(
-      "matmul_each", {"weights", "matmul_common", "matmul_each"}, Defines(recording, W, options),
-      a.T * (IsGated(options.epilogue) ? W.rows / 2 : W.rows), ProductWork(W, a.T, options),
-      y.buffer, W.data, a.packed.buffer, W.bias, options.other.buffer, static_cast<int32_t>(a.T),
-      static_cast<int32_t>(a.D), static_cast<int32_t>(PaddedColumns(a.D)),
-      static_cast<int32_t>(W.rows), static_cast<int32_t>(y.shape.back()),
-      static_cast<int32_t>(options.column), static_cast<int32_t>(options.epilogue), HasBias(W));
+// Any rows on other devices: the kernel that the device's tuning names.
+void MatmulOnGpu(Recording& recording, const PreparedInput& a, const PackedMatrix& W,
+                 const Tensor& y, const ProjectOptions& options) {
+  const Device& device = recording.device();
+  const bool blocks = BlockColumns(W.format) > 1;
+  // Only matmul_each knows rounded inputs.
+  const MatmulChoice choice = recording.rounds_activations()
+                                  ? MatmulChoice{}
+                                  : device.tuning().ForMatmul(device.info(), blocks, W.rows, a.T);
+  const std::string kernel(MatmulKernelName(choice.kernel));
+  const int64_t outputs = IsGated(options.epilogue) ? W.rows / 2 : W.rows;
+  std::vector<std::string> files = {"weights", "matmul_common", "weights_eight", kernel};
+  std::string defines = Defines(recording, W, options);
+  int64_t groups = 0;
+  switch (choice.kernel) {
+    case MatmulKernel::kEach:
+      groups = Ceil(a.T * outputs, choice.group());
+      break;
+    case MatmulKernel::kLanes:
+      groups = a.T * Ceil(outputs, 16);
+      break;
+    case MatmulKernel::kTiles:
+      groups = Ceil(a.T, choice.tokens) * Ceil(W.rows, choice.rows);
+      defines += fmt::format(" -D ROWS={} -D TOKENS={} -D ITEM_TOKENS={}", choice.rows,
+                             choice.tokens, choice.item_tokens);
+      break;
+  }
+  recording.LaunchGroups(kernel, files, defines, groups, choice.group(),
+                         ProductWork(W, a.T, options), y.buffer, W.data, a.packed.buffer, W.bias,
+                         options.other.buffer, static_cast<int32_t>(a.T), static_cast<int32_t>(a.D),
+                         static_cast<int32_t>(PaddedColumns(a.D)), static_cast<int32_t>(W.rows),
+                         static_cast<int32_t>(y.shape.back()), static_cast<int32_t>(options.column),
+                         static_cast<int32_t>(options.epilogue), HasBias(W));
 }
 
 }  // namespace
@@ -217,7 +242,7 @@ void Project(Recording& recording, const PreparedInput& a, const PackedMatrix& W
   Require(options.epilogue != Epilogue::kSoftCap || options.soft_cap > 0.0f, Status::kInternal,
           "project: the soft cap is {}, want a positive number", options.soft_cap);
   if (recording.family() == KernelFamily::kGpu) {
-    MatmulEach(recording, a, W, y, options);
+    MatmulOnGpu(recording, a, W, y, options);
   } else if (a.T == 1) {
     Matvec(recording, a, W, y, options);
   } else {

@@ -14,9 +14,8 @@ namespace {
 constexpr int64_t kGpuGroup = 64;          // work-items a group
 constexpr int64_t kGpuMaxItems = 1 << 20;  // bodies walk on in strides beyond that
 constexpr int kMostApart = 16;             // runs, after work-groups did not meet
-constexpr uint64_t kSliceFlops =
-    4'000'000'000;  // between two looks at a cancel flag: some 20 ms of a CPU
-constexpr int64_t kPartsPerComputeUnit = 2;  // evens out cores that other processes slow down
+// Of work between two looks at a cancel flag: some 20 ms of a CPU.
+constexpr uint64_t kSliceFlops = 4'000'000'000;
 
 KernelFamily FamilyOf(const Device& device) {
   return device.info().type == DeviceType::kCpu ? KernelFamily::kCpu : KernelFamily::kGpu;
@@ -74,12 +73,21 @@ int64_t Recording::PartsFor(int64_t units) const {
     return (items + kGpuGroup - 1) / kGpuGroup * kGpuGroup;
   }
   // Groups that stay resident take one part each, and meet when all are done.
-  const int64_t most = device_->info().compute_units * (one_launch_ ? 1 : kPartsPerComputeUnit);
+  const int64_t most =
+      device_->info().compute_units * (one_launch_ ? 1 : device_->tuning().parts_per_compute_unit);
   return std::clamp<int64_t>(units, 1, most);
 }
 
 Range Recording::RangeFor(int64_t units) const {
   return {static_cast<size_t>(PartsFor(units)), static_cast<size_t>(GroupSize(family_))};
+}
+
+Range Recording::GroupsRange(const std::string& kernel, int64_t groups, int32_t size) const {
+  Require(family_ == KernelFamily::kGpu && groups >= 0 && size > 0, Status::kInternal,
+          "{}: {} groups of {} on the {} family", kernel, groups, size,
+          family_ == KernelFamily::kGpu ? "GPU" : "CPU");
+  const auto items = static_cast<size_t>(size);
+  return {static_cast<size_t>(groups) * items, items};
 }
 
 std::string Recording::GroupDefine() const {

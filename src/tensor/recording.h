@@ -58,6 +58,18 @@ class Recording {
     }
   }
 
+  // The same in `groups` work-groups of `size` work-items: kernels with local memory. Not of the
+  // CPU family, whose compilers turn barriers into loops.
+  template <typename... Args>
+  void LaunchGroups(const std::string& kernel, const std::vector<std::string>& files,
+                    const std::string& defines, int64_t groups, int32_t size, LaunchWork work,
+                    const Args&... args) {
+    const Range range = GroupsRange(kernel, groups, size);
+    Kernel made = device_->GetKernel(kernel, files, fmt::format("{} -D GROUP={}", defines, size));
+    made.SetArgs(args...);
+    nodes_.push_back({std::move(made), range, std::move(work)});
+  }
+
   // Work-items that share `units` on a CPU device: scratch memory is sized by it.
   int64_t PartsFor(int64_t units) const;
 
@@ -86,6 +98,7 @@ class Recording {
   static std::variant<Buffer, uint32_t> Word(float value) { return std::bit_cast<uint32_t>(value); }
   void Enqueue(size_t first_node, int64_t position, const CancelFlag* cancel);
   Range RangeFor(int64_t units) const;
+  Range GroupsRange(const std::string& kernel, int64_t groups, int32_t size) const;
   std::string GroupDefine() const;  // " -D GROUP=64"
 
   std::shared_ptr<Device> device_;

@@ -28,6 +28,7 @@ const std::map<std::string, Call>& StatusCalls() {
       HANDLE_CALL(inf_device_info, inf_runtime, 0, nullptr),
       HANDLE_CALL(inf_device_read_bandwidth, inf_runtime, 0, 0, nullptr),
       HANDLE_CALL(inf_device_gemm_rate, inf_runtime, 0, nullptr),
+      HANDLE_CALL(inf_device_tune, inf_runtime, 0, 1, nullptr),
       HANDLE_CALL(inf_profile_start, inf_runtime, 0),
       HANDLE_CALL(inf_profile_stop, inf_runtime, 0, nullptr),
       HANDLE_CALL(inf_memory_info, inf_runtime, 0, nullptr),

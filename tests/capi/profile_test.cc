@@ -36,6 +36,23 @@ TEST(Profile, GemmRate) {
   EXPECT_FAILS(INF_E_ARG, "device", inf_device_gemm_rate(SharedRuntime(), ~0u, &gflop_s, &err));
 }
 
+TEST(Tune, ShowsAndRefusesArguments) {
+  Text text;
+  ASSERT_OK(inf_device_tune(SharedRuntime(), 0, INF_TUNE_SHOW, &text, &err));
+  const Json table = Json::parse(Str(text));
+  EXPECT_EQ(table["format"], 1);
+  EXPECT_EQ(table["library"], inf_version_string());
+  EXPECT_TRUE(table["matmul"].is_array());
+  for (const int32_t action : {0, 4, -1}) {
+    EXPECT_FAILS(INF_E_ARG, "action: is " + std::to_string(action) + ", want 1 to 3",
+                 inf_device_tune(SharedRuntime(), 0, action, &text, &err));
+  }
+  EXPECT_FAILS(INF_E_ARG, "device: is 4294967295",
+               inf_device_tune(SharedRuntime(), ~0u, INF_TUNE_MEASURE, &text, &err));
+  EXPECT_FAILS(INF_E_ARG, "json: is NULL",
+               inf_device_tune(SharedRuntime(), 0, INF_TUNE_MEASURE, nullptr, &err));
+}
+
 // Three layers of four products, rope and attention; embedding, head and sampler.
 TEST(Profile, ATokenReadsTheWeightsOnce) {
   auto model = Sized<inf_model_desc>();

@@ -9,6 +9,7 @@
 #include "models/quantize.h"
 #include "support/affine_reference.h"
 #include "support/expect_error.h"
+#include "support/matmul_choice.h"
 #include "support/safetensors_writer.h"
 #include "support/temp_dir.h"
 
@@ -26,6 +27,7 @@ struct GoldenCase {
 class MlxGoldenTest : public testing::TestWithParam<GoldenCase> {};
 
 TEST_P(MlxGoldenTest, LogitsAgreeInEveryChunkingAndKernelFamily) {
+  const WithMatmulChoice with(kTilesChoice);  // of one size: fewer kernels to build
   const std::string folder = kTiny + GetParam().model,
                     variant = fmt::format("mlx-{}bit", GetParam().bits);
   const auto network = LoadTestModel(folder + "/model-" + variant);

@@ -208,11 +208,14 @@ TEST_P(AttentionTest, MatchesReferenceAndAnyChunkingGivesTheSameBits) {
   }
   EXPECT_EQ(RunInChunks(p, 1, whole, KernelFamily::kCpu), at_once);
   EXPECT_EQ(RunInChunks(p, 7, whole, KernelFamily::kCpu), at_once);
-  EXPECT_EQ(RunInChunks(p, c.length, whole, KernelFamily::kGpu), at_once);
+  for (const int64_t chunk : {c.length, int64_t{1}, int64_t{7}}) {
+    EXPECT_EQ(RunInChunks(p, chunk, whole, KernelFamily::kGpu), at_once) << "chunks of " << chunk;
+  }
   if (c.window > 0) {  // a ring that holds the window and a chunk is enough
     for (const int64_t chunk : {1, 5, 8}) {
       const int64_t ring = (c.window + chunk + 63) / 64 * 64;
       EXPECT_EQ(RunInChunks(p, chunk, ring, KernelFamily::kCpu), at_once) << "ring of " << ring;
+      EXPECT_EQ(RunInChunks(p, chunk, ring, KernelFamily::kGpu), at_once) << "ring of " << ring;
     }
   }
 }
@@ -251,6 +254,7 @@ TEST_P(AttentionTest, HalfKeysAndValuesAreRoundedOnce) {
     EXPECT_EQ(again.values, halves.values);
   }
   EXPECT_EQ(RunInChunks(p, c.length, whole, KernelFamily::kGpu, DType::kF16), halves.out);
+  EXPECT_EQ(RunInChunks(p, 1, whole, KernelFamily::kGpu, DType::kF16), halves.out);
   if (c.window > 0) {
     const int64_t ring = (c.window + 5 + 63) / 64 * 64;
     EXPECT_EQ(RunInChunks(p, 5, ring, KernelFamily::kCpu, DType::kF16), halves.out);

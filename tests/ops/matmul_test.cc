@@ -9,6 +9,7 @@
 
 #include "ops/embedding.h"
 #include "support/affine_reference.h"
+#include "support/matmul_choice.h"
 #include "support/test_device.h"
 #include "util/error.h"
 
@@ -117,6 +118,24 @@ std::vector<float> RunProject(KernelFamily family, const MatmulInput& input, con
   return out;
 }
 
+// One type of each kind goes through the kernels of work-groups: they take all types by the same
+// functions as matmul_each, which every type goes through. Q2_K: two scales a unit, and a minimum.
+bool HasGroupTests(const WeightFormat& format) {
+  for (const DType type : {DType::kF16, DType::kQ4_1, DType::kQ8_0, DType::kQ4_K, DType::kQ2_K}) {
+    if (format == WeightFormat(type)) return true;
+  }
+  return format.is_affine() && format.bits == 4 && format.scales == DType::kF16;
+}
+
+// The kernels of the GPU family that a product is checked with.
+std::vector<MatmulChoice> ChoicesFor(const WeightFormat& format, bool rounded) {
+  std::vector<MatmulChoice> out = {kEachChoice};
+  if (rounded || !HasGroupTests(format)) return out;  // rounded: the only one there is
+  out.push_back(kTilesChoice);
+  if (BlockColumns(format) > 1) out.push_back(kLanesChoice);
+  return out;
+}
+
 class MatmulTypeTest : public testing::TestWithParam<WeightFormat> {};
 
 // What the option activations = int8 makes of rows of D values: whole numbers times a scale.
@@ -152,7 +171,10 @@ void CheckProducts(const Matrix& W, int64_t O, int64_t I, bool rounded) {
     return RunProject(family, {.x = Upload({T, I}, rows)}, W.packed, {}, O, nullptr, rounded);
   };
   const auto many = run(KernelFamily::kCpu, kT, x);
-  EXPECT_EQ(many, run(KernelFamily::kGpu, kT, x));
+  for (const MatmulChoice& choice : ChoicesFor(W.packed.format, rounded)) {
+    const WithMatmulChoice with(choice);
+    EXPECT_EQ(many, run(KernelFamily::kGpu, kT, x)) << NameOf(choice);
+  }
   for (int64_t t = 0; t < kT; ++t) {
     for (int64_t o = 0; o < O; ++o) {
       ExpectProduct(many[static_cast<size_t>(t * O + o)], W.values[static_cast<size_t>(o)],
@@ -289,17 +311,24 @@ double Gelu(double g) {
   return 0.5 * g * (1 + std::tanh(std::sqrt(2 / M_PI) * (g + 0.044715 * g * g * g)));
 }
 
-class MatmulEpilogueTest : public testing::TestWithParam<std::tuple<Epilogue, bool>> {};
+class MatmulEpilogueTest : public testing::TestWithParam<std::tuple<Epilogue, bool, DType>> {
+ protected:
+  static std::vector<MatmulChoice> Choices() {
+    if (std::get<2>(GetParam()) == DType::kQ4_1) return {kTilesChoice, kLanesChoice};
+    return {kEachChoice, kTilesChoice};
+  }
+};
 
 TEST_P(MatmulEpilogueTest, MatchesReference) {
-  constexpr int64_t kI = 40;
+  const DType type = std::get<2>(GetParam());
+  const int64_t kI = type == DType::kBF16 ? 40 : 64;
   constexpr float kCap = 2.5f;
   const Epilogue epilogue = std::get<0>(GetParam());  // a lambda captures it: no binding
   const bool with_bias = std::get<1>(GetParam());
   const bool gated = epilogue == Epilogue::kSiluGate || epilogue == Epilogue::kGeluGate;
   for (const int64_t T : {1, 2, 5, 9, 30}) {
     const int64_t O = gated ? 96 : 37, outputs = gated ? O / 2 : O;
-    Matrix W = MakeMatrix(DType::kBF16, O, kI, 11);
+    Matrix W = MakeMatrix(type, O, kI, 11);
     std::vector<float> bias(48 * 2, 0.0f);
     if (with_bias) {
       bias = RandomNormal(bias.size(), 8);
@@ -341,8 +370,12 @@ TEST_P(MatmulEpilogueTest, MatchesReference) {
     };
     const auto cpu =
         RunProject(KernelFamily::kCpu, {.x = Upload({T, kI}, x)}, W.packed, options, outputs);
-    EXPECT_EQ(
-        cpu, RunProject(KernelFamily::kGpu, {.x = Upload({T, kI}, x)}, W.packed, options, outputs));
+    for (const MatmulChoice& choice : Choices()) {
+      const WithMatmulChoice with(choice);
+      EXPECT_EQ(cpu, RunProject(KernelFamily::kGpu, {.x = Upload({T, kI}, x)}, W.packed, options,
+                                outputs))
+          << NameOf(choice);
+    }
     for (int64_t t = 0; t < T; ++t) {
       for (int64_t o = 0; o < outputs; ++o) {
         EXPECT_NEAR(static_cast<double>(cpu[static_cast<size_t>(t * outputs + o)]), want(t, o),
@@ -358,7 +391,35 @@ INSTANTIATE_TEST_SUITE_P(Epilogues, MatmulEpilogueTest,
                                                           Epilogue::kSoftCap, Epilogue::kMulSilu,
                                                           Epilogue::kMulGelu, Epilogue::kSiluGate,
                                                           Epilogue::kGeluGate),
-                                          testing::Bool()));
+                                          testing::Bool(), testing::Values(DType::kBF16)));
+// Of blocks, those that need no kernels of their own.
+INSTANTIATE_TEST_SUITE_P(BlockEpilogues, MatmulEpilogueTest,
+                         testing::Combine(testing::Values(Epilogue::kAdd, Epilogue::kSiluGate,
+                                                          Epilogue::kGeluGate),
+                                          testing::Bool(), testing::Values(DType::kQ4_1)));
+
+// Sizes of tiles and numbers of lanes are free; all give the same bits.
+TEST(MatmulSizes, OfWorkGroupsChangeNoBits) {
+  using enum MatmulKernel;
+  constexpr int64_t kO = 145, kI = 96;
+  const auto check = [&](DType type, const std::vector<MatmulChoice>& choices) {
+    const Matrix W = MakeMatrix(type, kO, kI, 4);
+    for (const int64_t T : {1, 9, 67}) {
+      const MatmulInput input{.x = Upload({T, kI}, RandomNormal(static_cast<size_t>(T * kI), 5))};
+      const auto cpu = RunProject(KernelFamily::kCpu, input, W.packed, {}, kO);
+      for (const MatmulChoice& choice : choices) {
+        ASSERT_TRUE(choice.IsValid(BlockColumns(W.packed.format) > 1)) << NameOf(choice);
+        const WithMatmulChoice with(choice);
+        EXPECT_EQ(cpu, RunProject(KernelFamily::kGpu, input, W.packed, {}, kO))
+            << NameOf(choice) << " T " << T;
+      }
+    }
+  };
+  check(DType::kQ4_1, {{.kernel = kLanes, .lanes = 2},
+                       {.kernel = kLanes, .lanes = 16},
+                       {.kernel = kTiles, .rows = 32, .tokens = 64, .item_tokens = 8}});
+  check(DType::kF16, {{.kernel = kTiles, .rows = 128, .tokens = 8, .item_tokens = 2}});
+}
 
 TEST(MatmulErrorTest, ShapesThatDoNotFitAreNamed) {
   const Matrix W = MakeMatrix(DType::kF32, 4, 8, 1);

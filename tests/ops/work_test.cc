@@ -5,6 +5,7 @@
 #include "ops/embedding.h"
 #include "ops/matmul.h"
 #include "ops/sample.h"
+#include "support/matmul_choice.h"
 #include "support/test_device.h"
 
 namespace inference {
@@ -49,16 +50,21 @@ TEST(Work, OfAProductIsItsPackedSize) {
   for (const WeightFormat& format : {WeightFormat(DType::kQ4_1), WeightFormat(DType::kBF16)}) {
     const PackedMatrix W = ZeroMatrix(format, 96, 64);
     for (const KernelFamily family : {KernelFamily::kCpu, KernelFamily::kGpu}) {
-      for (const int64_t T : {1, 20}) {
+      for (const int64_t T : {1, 14}) {
         const Tensor x = Zeros({T, 64}), y = Zeros({T, 96});
         const auto times = ProfileOf(
             [&](Recording& recording) {
               Project(recording, PrepareInput(recording, {.x = x}), W, y);
             },
             0, family);
-        const char* kernel = family == KernelFamily::kGpu ? "matmul_each"
-                             : T == 1                     ? "matvec"
-                                                          : "matmul";
+        const MatmulChoice choice =
+            Tuning{}.ForMatmul(TestDevice()->info(), BlockColumns(format) > 1, W.rows, T);
+        EXPECT_EQ(choice, T > 4                                  ? kTilesChoice
+                          : format == WeightFormat(DType::kQ4_1) ? kLanesChoice
+                                                                 : kEachChoice);
+        const std::string kernel = family == KernelFamily::kGpu
+                                       ? std::string(MatmulKernelName(choice.kernel))
+                                       : (T == 1 ? "matvec" : "matmul");
         const KernelTime product = Find(times, kernel);
         EXPECT_EQ(product.launches, 1U);
         EXPECT_EQ(product.work.what, NameOf(format) + " 96x64");
@@ -67,7 +73,7 @@ TEST(Work, OfAProductIsItsPackedSize) {
         EXPECT_EQ(product.work.read_bytes, rows * 64 * 4);
         EXPECT_EQ(product.work.written_bytes, rows * 96 * 4);
         EXPECT_EQ(product.work.flops, 2 * rows * 96 * 64);
-        if (kernel == std::string("matvec")) {
+        if (kernel == "matvec") {
           EXPECT_EQ(times.size(), 1U);
           continue;
         }

@@ -66,6 +66,9 @@ pub const INF_OPTION_STRING: u32 = 3;
 pub const INF_DEVICE_CPU: u32 = 1;
 pub const INF_DEVICE_GPU: u32 = 2;
 pub const INF_DEVICE_ACCELERATOR: u32 = 3;
+pub const INF_TUNE_SHOW: i32 = 1;
+pub const INF_TUNE_MEASURE: i32 = 2;
+pub const INF_TUNE_RESET: i32 = 3;
 pub const INF_ADD_SPECIAL: u32 = 1;
 pub const INF_PARSE_SPECIAL: u32 = 2;
 pub const INF_SKIP_SPECIAL: u32 = 4;
@@ -380,6 +383,13 @@ extern "C" {
         runtime: *mut inf_runtime,
         device: u32,
         gflop_s: *mut f64,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_device_tune(
+        runtime: *mut inf_runtime,
+        device: u32,
+        action: i32,
+        json: *mut inf_buf,
         err: *mut inf_error,
     ) -> inf_status;
     pub fn inf_profile_start(
