@@ -26,7 +26,9 @@
 #define QUADS 8
 #define BYTE_ROWS (QUADS + 4)
 
-#define TILE 12  // tokens a register tile: 12 x 2 vectors of sums; with 14 x 2 compilers lack registers
+#ifndef TILE
+  #define TILE 12  // tokens a register tile: 12 x 2 vectors of sums; with 14 x 2 compilers lack registers
+#endif
 #define FEW 4    // the same for what is left over
 
 #if defined(CODE_BITS) || defined(INT8)

@@ -13,12 +13,6 @@
 #define PANEL_KERNEL matmul_int8
 typedef int panel_word;
 
-#ifdef TYPE_MXFP4
-  #define CODE_FACTOR 2  // its values are halves
-#else
-  #define CODE_FACTOR 1
-#endif
-
 // sum += the four products of bytes in each lane: unsigned bytes of a, signed ones of w.
 INLINE int16 dot4(int16 sum, const int16 a, const int16 w) {
   __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(w));

@@ -1,4 +1,4 @@
-// The input of cl/matmul_int8.cl, and from it that of cl/matmul.cl for types that have no form in bytes.
+// The input of cl/matmul_int8.cl and of cl/matmul_each.cl, and from it that of cl/matmul.cl for types that have no form in bytes.
 // Unit: a tile. scratch: [parts, TILE, ROW_FLOATS].
 KERNEL void prepare_int8(__global uint* prepared, __global float* sum, __global float* scratch,
                          GLOBAL float* x, GLOBAL float* norm_weight, GLOBAL float* delta,

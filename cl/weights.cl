@@ -120,6 +120,11 @@
 #ifndef CODE_BIAS
   #define CODE_BIAS 0
 #endif
+#ifdef TYPE_MXFP4
+  #define CODE_FACTOR 2  // by which values are whole numbers
+#else
+  #define CODE_FACTOR 1
+#endif
 #if defined(CODE_BITS) && (CODE_BITS == 3 || CODE_BITS == 5 || CODE_BITS == 6)
   #define CODE_WORDS  // of 32 bits
   #define CODES_A_WORD (32 / CODE_BITS)

@@ -16,6 +16,7 @@
 #include "device/buffer.h"
 #include "device/buffer_pool.h"
 #include "device/device_info.h"
+#include "device/int8_dot.h"
 #include "device/kernel.h"
 #include "device/opencl.h"
 #include "device/profile.h"
@@ -112,6 +113,8 @@ class Device : public std::enable_shared_from_this<Device> {
   // Whether kernels may use the dot product of bytes of AVX-512 VNNI, by inline assembly: CPU
   // devices of PoCL, where a small kernel that does so gives the right result. Asked once.
   bool HasVnni();
+  // The best way that kernels have to multiply bytes by fours, by ProbeInt8Dot. Asked once.
+  Int8Dot BestInt8Dot();
 
   // Writes all programs launched so far to the disk cache, which can take seconds where they are
   // new (ProgramCache::Save). Closing does it, too, for about half a second.
@@ -151,6 +154,7 @@ class Device : public std::enable_shared_from_this<Device> {
   Tuning tuning_;
   bool lost_ = false;  // submission thread only
   std::optional<bool> has_vnni_;
+  std::optional<Int8Dot> int8_dot_;
   std::unique_ptr<SubmissionThread> thread_ = std::make_unique<SubmissionThread>();
 };
 

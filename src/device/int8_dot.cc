@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "device/device.h"
 #include "util/error.h"
 
 namespace inference {
@@ -78,6 +79,12 @@ bool HasInt8Dot(Device& device, Int8Dot form) {
     if (error.status() != Status::kKernelBuild) throw;
     return false;  // older than the instruction
   }
+}
+
+Int8Dot Device::BestInt8Dot() {
+  CheckThread("BestInt8Dot");
+  if (!int8_dot_) int8_dot_ = ProbeInt8Dot(*this);
+  return *int8_dot_;
 }
 
 Int8Dot ProbeInt8Dot(Device& device) {

@@ -5,9 +5,9 @@
 #include <string>
 #include <string_view>
 
-#include "device/device.h"
-
 namespace inference {
+
+class Device;
 
 // INT8_DOT_* in cl/int8_dot.cl.
 enum class Int8Dot { kPlain = 0, kKhr = 1, kPtx = 2 };
@@ -19,7 +19,7 @@ std::string Int8DotDefine(
 // Whether the form builds and gives right results. Any thread; compiles a kernel where it may.
 bool HasInt8Dot(Device& device, Int8Dot form);
 
-// The best form that the device has; kPlain always works.
+// The best form that the device has; kPlain always works. Device::BestInt8Dot asks once.
 Int8Dot ProbeInt8Dot(Device& device);
 
 }  // namespace inference

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "device/int8_dot.h"
 #include "util/error.h"
 
 namespace inference {
@@ -166,6 +167,11 @@ void MatmulOnGpu(Recording& recording, const PreparedInput& a, const PackedMatri
   const int64_t outputs = IsGated(options.epilogue) ? W.rows / 2 : W.rows;
   std::vector<std::string> files = {"weights", "matmul_common", "weights_eight", kernel};
   std::string defines = Defines(recording, W, options);
+  if (recording.rounds_activations()) {
+    files.insert(files.begin(), "int8_dot");
+    defines += Int8DotDefine(recording.device().BestInt8Dot());
+  }
+  const Buffer& input = recording.rounds_activations() ? a.bytes.buffer : a.packed.buffer;
   int64_t groups = 0;
   switch (choice.kernel) {
     case MatmulKernel::kEach:
@@ -181,7 +187,7 @@ void MatmulOnGpu(Recording& recording, const PreparedInput& a, const PackedMatri
       break;
   }
   recording.LaunchGroups(kernel, files, defines, groups, choice.group(),
-                         ProductWork(W, a.T, options), y.buffer, W.data, a.packed.buffer, W.bias,
+                         ProductWork(W, a.T, options), y.buffer, W.data, input, W.bias,
                          options.other.buffer, static_cast<int32_t>(a.T), static_cast<int32_t>(a.D),
                          static_cast<int32_t>(PaddedColumns(a.D)), static_cast<int32_t>(W.rows),
                          static_cast<int32_t>(y.shape.back()), static_cast<int32_t>(options.column),
@@ -205,16 +211,17 @@ PreparedInput PrepareInput(Recording& recording, const MatmulInput& input) {
   const Tensor scratch = recording.Temp({recording.PartsFor(tiles), tile, RowScratch(padded)});
   Work work = InputWork(input, out.T, out.D);
   work.what = fmt::format("{} columns", out.D);
+  const std::string defines = RoundingDefine(recording) + (cpu ? "" : " -D TILE=1");
   const auto launch = [&](const char* kernel, const char* file, const Tensor& to,
                           auto... tile_size) {
-    recording.Launch(kernel, {"matmul_common", file}, RoundingDefine(recording), tiles, work,
-                     to.buffer, out.sum.buffer, scratch.buffer, input.x.buffer,
-                     input.norm_weight.buffer, input.delta.buffer, input.delta_norm_weight.buffer,
+    recording.Launch(kernel, {"matmul_common", file}, defines, tiles, work, to.buffer,
+                     out.sum.buffer, scratch.buffer, input.x.buffer, input.norm_weight.buffer,
+                     input.delta.buffer, input.delta_norm_weight.buffer,
                      static_cast<int32_t>(out.T), static_cast<int32_t>(out.D),
                      static_cast<int32_t>(padded), static_cast<int32_t>(input.first_row),
                      tile_size..., input.eps, InputMode(input));
   };
-  if (recording.rounds_activations() && cpu && recording.device().HasVnni()) {
+  if (recording.rounds_activations() && (!cpu || recording.device().HasVnni())) {
     out.bytes = recording.Temp({tiles, padded / kUnit, kByteRows, tile});
     work.written_bytes += FloatBytes(out.T * padded / kUnit * kByteRows);
     launch("prepare_int8", "matmul_prepare_int8", out.bytes);
