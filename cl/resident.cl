@@ -7,12 +7,6 @@
 // next one by separate launches (src/tensor/resident.h).
 #define GAVE_UP 0x80000000u
 
-INLINE void spin_pause(void) {
-#if defined(__x86_64__) && defined(__clang__)
-  __builtin_ia32_pause();
-#endif
-}
-
 // True once all have arrived, false where this group must leave.
 INLINE int meet(volatile __global uint* word, const uint groups, const int spins,
                 volatile __global int* report, const int launch, const int next_phase) {

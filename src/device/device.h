@@ -113,6 +113,8 @@ class Device : public std::enable_shared_from_this<Device> {
   // Whether kernels may use the dot product of bytes of AVX-512 VNNI, by inline assembly: CPU
   // devices of PoCL, where a small kernel that does so gives the right result. Asked once.
   bool HasVnni();
+  // Turns of the waiting loop of cl/resident.cl in a millisecond. Measured once.
+  int SpinsPerMillisecond();
   // The best way that kernels have to multiply bytes by fours, by ProbeInt8Dot. Asked once.
   Int8Dot BestInt8Dot();
 
@@ -155,6 +157,7 @@ class Device : public std::enable_shared_from_this<Device> {
   bool lost_ = false;  // submission thread only
   std::optional<bool> has_vnni_;
   std::optional<Int8Dot> int8_dot_;
+  std::optional<int> spins_per_ms_;
   std::unique_ptr<SubmissionThread> thread_ = std::make_unique<SubmissionThread>();
 };
 

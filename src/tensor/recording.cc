@@ -133,12 +133,12 @@ void Recording::Run(int64_t position, const CancelFlag* cancel) {
   if (!resident_) resident_ = std::make_unique<ResidentLaunch>(*device_, phases_);
   const size_t done = resident_->Run(*device_);
   if (done == nodes_.size()) {
-    next_apart_ = 1;
+    next_apart_ = 0;
     return;
   }
   // Somebody else has the cores: the longer this goes on, the rarer we try.
   apart_ = next_apart_;
-  next_apart_ = std::min(2 * next_apart_, kMostApart);
+  next_apart_ = std::clamp(2 * next_apart_, 1, kMostApart);
   Enqueue(done, position, cancel);
 }
 

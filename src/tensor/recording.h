@@ -110,7 +110,7 @@ class Recording {
   std::vector<Phase> phases_;                 // the same nodes, where one launch runs them
   std::unique_ptr<ResidentLaunch> resident_;  // made by the first run
   // Runs with a launch for each node: still to go, and after the next time that groups do not meet.
-  int apart_ = 0, next_apart_ = 1;
+  int apart_ = 0, next_apart_ = 0;
 };
 
 }  // namespace inference

@@ -10,6 +10,8 @@ namespace inference {
 
 namespace {
 
+constexpr int kPatienceMs = 3;
+
 // Addresses of all buffers that the phases name, by handle.
 std::unordered_map<cl_mem, uint64_t> AddressesOf(Device& device, const std::vector<Phase>& phases) {
   std::unordered_map<cl_mem, uint64_t> out;
@@ -66,6 +68,9 @@ ResidentLaunch::ResidentLaunch(Device& device, const std::vector<Phase>& phases,
   report_ = device.Allocate(2 * sizeof(int32_t));
   device.FillZero(report_, 0, report_.size());
 }
+
+ResidentLaunch::ResidentLaunch(Device& device, const std::vector<Phase>& phases)
+    : ResidentLaunch(device, phases, kPatienceMs * device.SpinsPerMillisecond()) {}
 
 size_t ResidentLaunch::Run(Device& device) {
   ++launch_;

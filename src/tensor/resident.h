@@ -21,16 +21,16 @@ struct Phase {
 // Submission thread only.
 class ResidentLaunch {
  public:
-  // The buffers that `phases` name must outlive it. `spins`: how long a group waits for the others.
-  ResidentLaunch(Device& device, const std::vector<Phase>& phases, int spins = kSpins);
+  // The buffers that `phases` name must outlive it. `spins`: how many turns a group waits for the
+  // others; by default some 3 ms, which is what a core is taken away for at a time.
+  ResidentLaunch(Device& device, const std::vector<Phase>& phases, int spins);
+  ResidentLaunch(Device& device, const std::vector<Phase>& phases);
 
   // Runs the phases and waits. Returns the first one that is left to do, which is their number
   // where all are done: fewer where the groups did not run side by side.
   size_t Run(Device& device);
 
  private:
-  static constexpr int kSpins = 20000;  // about a millisecond
-
   Kernel kernel_;
   Buffer table_, state_, report_;
   size_t phases_;

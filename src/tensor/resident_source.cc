@@ -159,6 +159,7 @@ std::string ResidentSource(std::span<const PhaseKernel> kernels) {
       "                     __global const ulong* a) {{\n  switch (kernel_index) {{\n{}  }}\n}}\n"
       "#define PHASE_WORDS {}\n",
       cases, kPhaseWords);
+  out += FileText("spin_pause");
   out += FileText("resident");
   return out;
 }
