@@ -1,10 +1,10 @@
 // Products with a packed weight matrix:  y[t, o] = sum_k W[o, k] * a[t, k]
 //
-// Each sum has one order (cl/matmul_common.cl), whatever the kernel and whatever T is: a row has the same
-// bits alone and in a batch, in decode and in prefill. Where the recording rounds activations, `a`
-// is rounded first: of each 32 columns, to 255 steps between minus and plus the largest. What
-// surrounds a product in a transformer block is fused: how the input is normalised, and what
-// happens to the output.
+// Each sum has one order (cl/matmul_common.cl), whatever the kernel and whatever T is: a row has
+// the same bits alone and in a batch, in decode and in prefill. Where the recording rounds
+// activations, `a` is rounded first: of each 32 columns, to 255 steps between minus and plus the
+// largest. What surrounds a product in a transformer block is fused: how the input is normalised,
+// and what happens to the output.
 #pragma once
 
 #include "tensor/packed.h"
