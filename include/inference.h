@@ -640,6 +640,68 @@ INF_API inf_status inf_gen_next(inf_gen* gen, const inf_event** event, inf_error
 INF_API inf_status inf_gen_result(const inf_gen* gen, inf_result* out, inf_error* err);
 INF_API void inf_gen_free(inf_gen* gen);
 
+/* ---- Scoring: log-probabilities of text that is given [X] ------------------------------------------ */
+
+/* All of these take the whole context from its first token: what the session already holds of it is
+ * reused, the rest of the session is dropped, and afterwards it holds the tokens that were computed. So
+ * completions of one prefix, scored one after the other, share it. Natural logarithms; sums of a
+ * softmax are as good as in double. Errors of all: ARG, CONTEXT_FULL (session unchanged), CANCELLED,
+ * NUMERIC (logits are not numbers), DEVICE, OOM_DEVICE; nothing is written to the outputs then. */
+
+typedef struct inf_score_desc {
+  uint32_t struct_size;
+  uint32_t is_greedy;     /* 1: every token was the likeliest one (lowest id on a tie) */
+  uint64_t tokens;        /* that were scored */
+  uint64_t cached_tokens; /* of the context, already in the session */
+  double total_logprob;
+} inf_score_desc;
+
+/* ln P(continuation | context), token by token. Neither may be empty: where there is no context, give the
+ * token that begins texts (inf_special_token). per_token, which may be NULL, gets [n_continuation]. */
+INF_API inf_status inf_score(inf_session* session, const inf_token* context, size_t n_context,
+                             const inf_token* continuation, size_t n_continuation,
+                             inf_cancel* cancel, inf_score_desc* out, inf_floats* per_token,
+                             inf_error* err);
+
+/* The same of texts. The completion's tokens are what the tokens of prompt + completion have beyond those they
+ * share with the prompt's, so a token that would merge the end of the prompt and the completion counts
+ * whole. The prompt begins with the checkpoint's special tokens; an empty one, with its begin-of-text, or
+ * where there is none, its end-of-text token. INF_E_ARG where the completion adds no token. ids, which may
+ * be NULL, gets the completion's tokens. */
+INF_API inf_status inf_score_text(inf_session* session, const char* prompt, size_t prompt_len,
+                                  const char* completion, size_t completion_len,
+                                  inf_cancel* cancel, inf_score_desc* out, inf_tokens* ids,
+                                  inf_floats* per_token, inf_error* err);
+
+/* The log-probability of every token but the first, each after those before it: per_token, which may be
+ * NULL, gets [n - 1]; fewer than two tokens give nothing and a total of 0. Longer texts than `window`
+ * tokens (0 = the session's capacity) are scored in windows, of which the first `overlap` tokens
+ * (1..window - 1; 0 = 1) repeat the end of the window before, as context. fn, which may be NULL, hears
+ * INF_EVENT_PROGRESS after each window; > 0 ends the work with CANCELLED. */
+INF_API inf_status inf_score_rolling(inf_session* session, const inf_token* ids, size_t n,
+                                     uint64_t window, uint64_t overlap, inf_cancel* cancel,
+                                     inf_event_fn fn, void* user, inf_score_desc* out,
+                                     inf_floats* per_token, inf_error* err);
+
+#define INF_TAIL_NONE 0     /* no token is left over */
+#define INF_TAIL_VANISHES 1 /* those left over have a probability of at most 1e-12 together */
+#define INF_TAIL_SOME 2     /* tail_logprob is the logarithm of it */
+
+typedef struct inf_next_desc {
+  uint32_t struct_size;
+  uint32_t tail;       /* INF_TAIL_* */
+  double tail_logprob; /* 0 but for INF_TAIL_SOME */
+  double entropy;      /* of the whole distribution, in nats */
+  uint64_t vocab_size;
+  uint64_t cached_tokens;
+} inf_next_desc;
+
+/* What follows a context of n >= 1 tokens: the top_k (>= 1; at most the vocabulary) likeliest ids, in
+ * descending order, lower ids first on a tie, and their log-probabilities. Each output may be NULL. */
+INF_API inf_status inf_next_top(inf_session* session, const inf_token* context, size_t n,
+                                uint64_t top_k, inf_cancel* cancel, inf_tokens* ids,
+                                inf_floats* logprobs, inf_next_desc* out, inf_error* err);
+
 /* ---- Metrics [C] ---------------------------------------------------------------------------------- */
 
 typedef struct inf_metrics {

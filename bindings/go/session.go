@@ -88,6 +88,59 @@ func (s *Session) Logits(ctx context.Context, ids []int32) ([]float32, error) {
 	return takeFloats(&out), nil
 }
 
+// Score is what tokens that are given are worth under the model.
+type Score struct {
+	LogProbs     []float32 // natural logarithms, of each token
+	Total        float64   // their sum, made in double
+	IsGreedy     bool      // every token was the likeliest one where it stands
+	CachedTokens uint64    // of the context, already in the session
+}
+
+func (s *Session) score(ctx context.Context,
+	run func(*C.inf_cancel, *C.inf_score_desc, *C.inf_floats, *C.inf_error) C.inf_status) (Score, error) {
+	defer runtime.KeepAlive(s)
+	cancel, err := newCanceller(ctx)
+	if err != nil {
+		return Score{}, err
+	}
+	defer cancel.release()
+	var desc C.inf_score_desc
+	desc.struct_size = C.uint32_t(unsafe.Sizeof(desc))
+	var out C.inf_floats
+	err = call(func(e *C.inf_error) C.inf_status { return run(cancel.c, &desc, &out, e) })
+	if err != nil {
+		return Score{}, withContext(ctx, err)
+	}
+	return Score{
+		LogProbs:     takeFloats(&out),
+		Total:        float64(desc.total_logprob),
+		IsGreedy:     desc.is_greedy != 0,
+		CachedTokens: uint64(desc.cached_tokens),
+	}, nil
+}
+
+// Score is ln P(continuation | prompt), token by token. What the session holds of the prompt already
+// is reused, the rest of it dropped.
+func (s *Session) Score(ctx context.Context, prompt, continuation []int32) (Score, error) {
+	return s.score(ctx, func(cancel *C.inf_cancel, desc *C.inf_score_desc, out *C.inf_floats,
+		e *C.inf_error) C.inf_status {
+		p, n := tokens(prompt)
+		c, m := tokens(continuation)
+		return C.inf_score(s.c(), p, n, c, m, cancel, desc, out, e)
+	})
+}
+
+// ScoreRolling gives the log-probability of every token but the first. Texts longer than window tokens
+// (0: the capacity) are scored in windows that repeat overlap tokens (0: one).
+func (s *Session) ScoreRolling(ctx context.Context, ids []int32, window, overlap uint64) (Score, error) {
+	return s.score(ctx, func(cancel *C.inf_cancel, desc *C.inf_score_desc, out *C.inf_floats,
+		e *C.inf_error) C.inf_status {
+		p, n := tokens(ids)
+		return C.inf_score_rolling(s.c(), p, n, C.uint64_t(window), C.uint64_t(overlap), cancel, nil, nil,
+			desc, out, e)
+	})
+}
+
 // Metrics counts what a session has done.
 type Metrics struct {
 	Requests        uint64 // finished, with or without success

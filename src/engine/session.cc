@@ -1,6 +1,7 @@
 #include "engine/session.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "nn/kv_cache.h"
 #include "tensor/recording.h"
@@ -12,8 +13,10 @@ struct Session::Step {
   std::span<const int32_t> ids;
   Mode mode;
   uint32_t draw = 0;
-  std::span<float> logits = {};  // kLogits
-  int32_t* sampled = nullptr;    // kSample
+  std::span<float> logits = {};           // kLogits
+  std::span<const int32_t> targets = {};  // kScores
+  std::vector<RowScore>* scores = nullptr;
+  int32_t* sampled = nullptr;  // kSample
   const CancelFlag* cancel = nullptr;
 };
 
@@ -22,6 +25,7 @@ struct Session::Recorded {
   Mode mode = Mode::kPrefill;
   std::unique_ptr<Recording> recording;
   Tensor logits;
+  Tensor scores;  // kScores
 };
 
 struct Session::Impl {
@@ -30,6 +34,7 @@ struct Session::Impl {
   Sampler sampler;
   Recorded decode;  // T = 1 with sampling: made once, until the cache moves
   Recorded chunk;   // the last other shape
+  Buffer targets;   // kScores: a token a row
   // One past the highest position written since the session was last empty. Rings keep the newest
   // positions, so it decides how far back the session may be cut.
   int64_t written = 0;
@@ -55,7 +60,8 @@ Session::Session(std::shared_ptr<Model> model, int64_t capacity)
            StepBuffer(*device, model_->prefill_chunk()),
            Sampler(*device, network.dims().vocab_size),
            {},
-           {}});
+           {},
+           device->Allocate(static_cast<uint64_t>(model_->prefill_chunk()) * sizeof(int32_t))});
   kv_bytes_ = impl_->cache.bytes();
 }
 
@@ -113,6 +119,23 @@ void Session::PrefillLogits(std::span<const int32_t> ids, std::span<float> out,
   Compute({.ids = ids, .mode = Mode::kLogits, .logits = out, .cancel = cancel});
 }
 
+std::vector<RowScore> Session::PrefillScores(std::span<const int32_t> ids,
+                                             std::span<const int32_t> targets,
+                                             const CancelFlag* cancel) {
+  Require(targets.size() == ids.size(), Status::kInternal, "scores: {} ids, {} targets", ids.size(),
+          targets.size());
+  CheckIds(targets);
+  std::vector<RowScore> scores;
+  Compute(
+      {.ids = ids, .mode = Mode::kScores, .targets = targets, .scores = &scores, .cancel = cancel});
+  for (size_t i = 0; i < scores.size(); ++i) {
+    Require(!std::isnan(scores[i].logprob), Status::kNumeric,
+            "scores: the logits after position {} are not numbers",
+            length() - static_cast<int64_t>(scores.size() - i));
+  }
+  return scores;
+}
+
 int64_t Session::logits_chunk() const {
   constexpr int64_t kMaxValues = int64_t{16} << 20;  // 64 MiB
   return std::clamp(kMaxValues / model_->network().dims().vocab_size, int64_t{1},
@@ -161,6 +184,9 @@ void Session::RunStep(const Step& step) {
   Recorded& recorded = RecordedFor(T, step.mode);
   impl_->step.Set(device, length(), step.draw, step.ids);
   impl_->written = std::max(impl_->written, length() + T);
+  if (step.mode == Mode::kScores) {
+    device.Write(impl_->targets, 0, std::as_bytes(step.targets));
+  }
   recorded.recording->Run(length(), step.cancel);
   switch (step.mode) {
     case Mode::kPrefill:
@@ -169,6 +195,12 @@ void Session::RunStep(const Step& step) {
     case Mode::kLogits:
       device.Read(recorded.logits.buffer, 0, std::as_writable_bytes(step.logits));
       break;
+    case Mode::kScores: {
+      std::vector<float> rows(static_cast<size_t>(T * kScoreFloats));
+      device.Read(recorded.scores.buffer, 0, std::as_writable_bytes(std::span(rows)));
+      *step.scores = ScoresFrom(rows);
+      break;
+    }
     case Mode::kSample:
       *step.sampled = impl_->sampler.Result(device);
       break;
@@ -179,12 +211,15 @@ Session::Recorded& Session::RecordedFor(int64_t T, Mode mode) {
   Recorded& recorded = T == 1 && mode == Mode::kSample ? impl_->decode : impl_->chunk;
   if (recorded.recording && recorded.T == T && recorded.mode == mode) return recorded;
   recorded = {};  // its intermediates go before the new ones come
-  Recorded fresh{T, mode, std::make_unique<Recording>(model_->device()), {}};
+  Recorded fresh{T, mode, std::make_unique<Recording>(model_->device()), {}, {}};
   if (T == 1 && mode != Mode::kPrefill) fresh.recording->UseOneLaunch();
   if (model_->rounds_activations()) fresh.recording->RoundActivations();
-  fresh.logits =
-      model_->network().Forward(*fresh.recording, impl_->step, impl_->cache, T,
-                                mode == Mode::kLogits ? LogitsOf::kAll : LogitsOf::kLast);
+  fresh.logits = model_->network().Forward(
+      *fresh.recording, impl_->step, impl_->cache, T,
+      mode == Mode::kLogits || mode == Mode::kScores ? LogitsOf::kAll : LogitsOf::kLast);
+  if (mode == Mode::kScores) {
+    fresh.scores = ScoreRows(*fresh.recording, fresh.logits, impl_->targets);
+  }
   if (mode == Mode::kSample) impl_->sampler.Record(*fresh.recording, fresh.logits, impl_->step);
   recorded = std::move(fresh);
   return recorded;

@@ -11,6 +11,7 @@
 
 #include "engine/model.h"
 #include "ops/sample.h"
+#include "ops/score.h"
 
 namespace inference {
 
@@ -48,7 +49,12 @@ class Session {
   // The same, with the logits after every id: `out` is [n, vocab_size].
   void PrefillLogits(std::span<const int32_t> ids, std::span<float> out,
                      const CancelFlag* cancel = nullptr);
-  // Most ids for one PrefillLogits: the logits are a temporary on the device.
+  // The same, with the log-probability of the token that follows each id, targets [n], and the
+  // likeliest one: the logits stay on the device. NUMERIC where they are not numbers.
+  std::vector<RowScore> PrefillScores(std::span<const int32_t> ids,
+                                      std::span<const int32_t> targets,
+                                      const CancelFlag* cancel = nullptr);
+  // Most ids for one PrefillLogits or PrefillScores: the logits are a temporary on the device.
   int64_t logits_chunk() const;
   // The same as Prefill, and samples what follows the last id. The id it gives is not committed;
   // kNoToken where the logits are not numbers. `draw` counts the samplings of this request.
@@ -57,7 +63,7 @@ class Session {
   void ResetSampler(const SampleOptions& options);
 
  private:
-  enum class Mode { kPrefill, kLogits, kSample };
+  enum class Mode { kPrefill, kLogits, kScores, kSample };
   struct Step;
   struct Recorded;
   struct Impl;

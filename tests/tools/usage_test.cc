@@ -53,8 +53,9 @@ INSTANTIATE_TEST_SUITE_P(
         UsageCase{{"logits", "--model", "m", "--ids", "1"}, "--out is required", "logits --help"}));
 
 TEST(Help, OfEveryCommandHasAnExample) {
-  for (const std::string command : {"generate", "chat", "info", "discover", "estimate", "devices",
-                                    "tokenize", "render", "logits", "bench", "quantize", "tune"}) {
+  for (const std::string command :
+       {"generate", "chat", "info", "discover", "estimate", "devices", "tokenize", "render",
+        "logits", "bench", "quantize", "tune", "score", "rolling", "next"}) {
     const Outcome outcome = Inference({command, "--help"});
     EXPECT_EQ(outcome.exit_code, 0) << command;
     EXPECT_THAT(outcome.out, HasSubstr("inference " + command));

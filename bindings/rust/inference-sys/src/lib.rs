@@ -298,6 +298,31 @@ pub struct inf_result {
 
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
+pub struct inf_score_desc {
+    pub struct_size: u32,
+    pub is_greedy: u32,
+    pub tokens: u64,
+    pub cached_tokens: u64,
+    pub total_logprob: f64,
+}
+
+pub const INF_TAIL_NONE: u32 = 0;
+pub const INF_TAIL_VANISHES: u32 = 1;
+pub const INF_TAIL_SOME: u32 = 2;
+
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct inf_next_desc {
+    pub struct_size: u32,
+    pub tail: u32,
+    pub tail_logprob: f64,
+    pub entropy: f64,
+    pub vocab_size: u64,
+    pub cached_tokens: u64,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
 pub struct inf_metrics {
     pub struct_size: u32,
     pub reserved: u32,
@@ -601,6 +626,53 @@ extern "C" {
         n: usize,
         cancel: *mut inf_cancel,
         out: *mut inf_floats,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_score(
+        session: *mut inf_session,
+        context: *const inf_token,
+        n_context: usize,
+        continuation: *const inf_token,
+        n_continuation: usize,
+        cancel: *mut inf_cancel,
+        out: *mut inf_score_desc,
+        per_token: *mut inf_floats,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_score_text(
+        session: *mut inf_session,
+        prompt: *const c_char,
+        prompt_len: usize,
+        completion: *const c_char,
+        completion_len: usize,
+        cancel: *mut inf_cancel,
+        out: *mut inf_score_desc,
+        ids: *mut inf_tokens,
+        per_token: *mut inf_floats,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_score_rolling(
+        session: *mut inf_session,
+        ids: *const inf_token,
+        n: usize,
+        window: u64,
+        overlap: u64,
+        cancel: *mut inf_cancel,
+        fn_: Option<inf_event_fn>,
+        user: *mut c_void,
+        out: *mut inf_score_desc,
+        per_token: *mut inf_floats,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_next_top(
+        session: *mut inf_session,
+        context: *const inf_token,
+        n: usize,
+        top_k: u64,
+        cancel: *mut inf_cancel,
+        ids: *mut inf_tokens,
+        logprobs: *mut inf_floats,
+        out: *mut inf_next_desc,
         err: *mut inf_error,
     ) -> inf_status;
     pub fn inf_sampling_init(sampling: *mut inf_sampling);

@@ -27,6 +27,38 @@ pub struct Metrics {
     pub kv_bytes: u64,
 }
 
+/// Log-probabilities of given tokens, natural logarithms.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Score {
+    /// Of each token.
+    pub logprobs: Vec<f32>,
+    /// Their sum, made in double.
+    pub total: f64,
+    /// Every token was the likeliest one where it stands.
+    pub is_greedy: bool,
+    /// Tokens of the context that the session held already.
+    pub cached_tokens: u64,
+}
+
+impl Score {
+    fn from(desc: sys::inf_score_desc, logprobs: Vec<f32>) -> Self {
+        Score {
+            logprobs,
+            total: desc.total_logprob,
+            is_greedy: desc.is_greedy != 0,
+            cached_tokens: desc.cached_tokens,
+        }
+    }
+}
+
+fn score_desc() -> sys::inf_score_desc {
+    // SAFETY: all its fields are numbers.
+    let mut desc: sys::inf_score_desc = unsafe { raw::zeroed() };
+    desc.struct_size = raw::size_of::<sys::inf_score_desc>();
+    desc
+}
+
 // SAFETY, in all of these: the handle is live, and `&mut` excludes other calls.
 impl Session {
     /// Tokens held.
@@ -66,6 +98,67 @@ impl Session {
             sys::inf_session_logits(self.raw(), ids.as_ptr(), ids.len(), cancel, out.raw(), err)
         })?;
         Ok(out.to_vec())
+    }
+
+    /// ln P(`continuation` | `context`), token by token. What the session holds of the context already is
+    /// reused, the rest of it dropped.
+    pub fn score(&mut self, context: &[TokenId], continuation: &[TokenId]) -> Result<Score> {
+        let (mut desc, mut out) = (score_desc(), Floats::new());
+        call(|err| unsafe {
+            sys::inf_score(
+                self.raw(),
+                context.as_ptr(),
+                context.len(),
+                continuation.as_ptr(),
+                continuation.len(),
+                ptr::null_mut(),
+                &mut desc,
+                out.raw(),
+                err,
+            )
+        })?;
+        Ok(Score::from(desc, out.to_vec()))
+    }
+
+    /// The log-probability of every token but the first. Texts longer than `window` tokens (0: the
+    /// capacity) are scored in windows that repeat `overlap` tokens (0: one).
+    pub fn score_rolling(&mut self, ids: &[TokenId], window: u64, overlap: u64) -> Result<Score> {
+        let (mut desc, mut out) = (score_desc(), Floats::new());
+        call(|err| unsafe {
+            sys::inf_score_rolling(
+                self.raw(),
+                ids.as_ptr(),
+                ids.len(),
+                window,
+                overlap,
+                ptr::null_mut(),
+                None,
+                ptr::null_mut(),
+                &mut desc,
+                out.raw(),
+                err,
+            )
+        })?;
+        Ok(Score::from(desc, out.to_vec()))
+    }
+
+    /// The `top_k` likeliest tokens after `context`, with their log-probabilities, in descending order.
+    pub fn next_top(&mut self, context: &[TokenId], top_k: u64) -> Result<Vec<(TokenId, f32)>> {
+        let (mut ids, mut logprobs) = (Tokens::new(), Floats::new());
+        call(|err| unsafe {
+            sys::inf_next_top(
+                self.raw(),
+                context.as_ptr(),
+                context.len(),
+                top_k,
+                ptr::null_mut(),
+                ids.raw(),
+                logprobs.raw(),
+                ptr::null_mut(),
+                err,
+            )
+        })?;
+        Ok(ids.to_vec().into_iter().zip(logprobs.to_vec()).collect())
     }
 
     /// What the session has done so far.
