@@ -1,10 +1,9 @@
 // Scoring through the C ABI: golden values, what the outputs are on success and after an error.
-#include <gtest/gtest.h>
-
 #include <cmath>
 
 #include "capi/api.h"
 
+namespace inference::capi_test {
 namespace {
 
 const std::vector<inf_token> kContext = {480, 350, 367, 370};
@@ -106,3 +105,4 @@ TEST(Score, ErrorsLeaveOutputsAndSessionAlone) {
 }
 
 }  // namespace
+}  // namespace inference::capi_test
