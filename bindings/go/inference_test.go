@@ -3,6 +3,7 @@ package inference_test
 import (
 	"context"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -132,6 +133,24 @@ func TestLogitsHaveARowAToken(t *testing.T) {
 	metrics, err := session.Metrics()
 	if err != nil || metrics.KVBytes == 0 {
 		t.Errorf("metrics are %+v (%v)", metrics, err)
+	}
+}
+
+func TestScoresAreThoseOfTheGoldenFile(t *testing.T) {
+	session := newSession(t, tinyModel(t))
+	ctx, cancel := context.WithCancel(context.Background())
+	prompt, continuation := []int32{480, 350, 367, 370}, []int32{368, 369}
+	score, err := session.Score(ctx, prompt, continuation)
+	if err != nil || len(score.LogProbs) != 2 || score.IsGreedy || math.Abs(score.Total+25.073009580602) > 1e-3 {
+		t.Errorf("score is %+v (%v)", score, err)
+	}
+	rolling, err := session.ScoreRolling(ctx, append(prompt, continuation...), 0, 0)
+	if err != nil || len(rolling.LogProbs) != 5 || !slices.Equal(rolling.LogProbs[3:], score.LogProbs) {
+		t.Errorf("rolling score is %+v (%v), want it to end in %v", rolling, err, score.LogProbs)
+	}
+	cancel()
+	if _, err := session.Score(ctx, []int32{9}, continuation); !errors.Is(err, context.Canceled) {
+		t.Errorf("error is %v, want context.Canceled", err)
 	}
 }
 

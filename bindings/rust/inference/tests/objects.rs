@@ -87,6 +87,23 @@ fn logits_have_a_row_a_token() {
 }
 
 #[test]
+fn scores_are_those_of_the_golden_file() {
+    let mut session = tiny_model().new_session().unwrap();
+    let (context, continuation) = ([480, 350, 367, 370], [368, 369]);
+    let score = session.score(&context, &continuation).unwrap();
+    assert_eq!((score.logprobs.len(), score.is_greedy), (2, false));
+    assert!((score.total + 25.073009580602).abs() < 1e-3, "{}", score.total);
+    let ids = [480, 350, 367, 370, 368, 369];
+    let rolling = session.score_rolling(&ids, 0, 0).unwrap();
+    assert_eq!(rolling.logprobs[3..], score.logprobs[..]);
+    let top = session.next_top(&ids, 4).unwrap();
+    assert_eq!(top.len(), 4);
+    assert!(top.windows(2).all(|pair| pair[0].1 >= pair[1].1));
+    let error = session.score(&[], &continuation).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Argument);
+}
+
+#[test]
 fn errors_say_what() {
     let runtime = Runtime::new().unwrap();
     let tiny = tiny_folder().join("model");
