@@ -1,5 +1,6 @@
 #include "op_cases.h"
 
+#include <numeric>
 #include <random>
 
 #include "ops/attention.h"
@@ -28,10 +29,16 @@ struct Memory {
   PackedMatrix Weight(const WeightFormat& format, int64_t rows, int64_t cols) {
     return {format, rows, cols, Bytes(PackedBytes(format, rows, cols)), {}};
   }
-  StepBuffer& Step(int64_t position, int64_t T) {
-    steps.push_back(std::make_unique<StepBuffer>(device, T));
-    steps.back()->Set(device, position, 0, std::vector<int32_t>(static_cast<size_t>(T)));
-    return *steps.back();
+  // One row of T tokens, whose cache is pages 0, 1, ...
+  Step MakeStep(int64_t position, int64_t T) {
+    const std::vector<int32_t> ids(static_cast<size_t>(T));
+    std::vector<int32_t> pages(static_cast<size_t>((position + T - 1) / kCacheBlock + 1));
+    std::iota(pages.begin(), pages.end(), 0);
+    const StepRow row{position, ids, 0, {{0, pages}}};
+    steps.push_back(std::make_unique<StepBuffer>(device));
+    steps.back()->Reserve(device, {&row, 1});
+    steps.back()->Set(device, {&row, 1});
+    return steps.back()->step(ShapeOf({&row, 1}));
   }
 
   Device& device;
@@ -87,17 +94,18 @@ OpCase Norm(std::string name, int64_t T) {
 }
 
 OpCase Rope(std::string name, int64_t T) {
-  return Case(
-      std::move(name), "8 key-value heads, with the append to the cache",
-      [=](Recording& recording, Memory& memory) {
-        constexpr HeadShape kHeads{32, 8, 128};
-        const int64_t capacity = (T + kCacheBlock - 1) / kCacheBlock * kCacheBlock;
-        const uint64_t bytes = CacheBytes(capacity, kHeads.kv_heads, kHeads.head_dim, DType::kF32);
-        const CacheView cache{memory.Bytes(bytes), memory.Bytes(bytes), capacity, 0};
-        const Tensor qkv =
-            memory.Zeros({T, (kHeads.heads + 2 * kHeads.kv_heads) * kHeads.head_dim});
-        RopeAppend(recording, qkv, kHeads, memory.Zeros({T, 2, 64}), {}, memory.Step(0, T), cache);
-      });
+  return Case(std::move(name), "8 key-value heads, with the append to the cache",
+              [=](Recording& recording, Memory& memory) {
+                constexpr HeadShape kHeads{32, 8, 128};
+                const int64_t capacity = (T + kCacheBlock - 1) / kCacheBlock * kCacheBlock;
+                const uint64_t bytes =
+                    CacheBytes(capacity, kHeads.kv_heads, kHeads.head_dim, DType::kF32);
+                const CacheView cache{memory.Bytes(bytes), memory.Bytes(bytes)};
+                const Tensor qkv =
+                    memory.Zeros({T, (kHeads.heads + 2 * kHeads.kv_heads) * kHeads.head_dim});
+                RopeAppend(recording, qkv, kHeads, memory.Zeros({T, 2, 64}), {},
+                           memory.MakeStep(0, T), cache);
+              });
 }
 
 // T queries, the last of them at position `length` - 1.
@@ -109,9 +117,9 @@ OpCase Attention(std::string name, int64_t heads, int64_t kv_heads, int64_t T, i
         const HeadShape shape{heads, kv_heads, 128};
         const int64_t capacity = (length + kCacheBlock - 1) / kCacheBlock * kCacheBlock;
         const uint64_t bytes = CacheBytes(capacity, kv_heads, shape.head_dim, DType::kF32);
-        const CacheView cache{memory.Bytes(bytes), memory.Bytes(bytes), capacity, 0};
+        const CacheView cache{memory.Bytes(bytes), memory.Bytes(bytes)};
         Attend(recording, memory.Zeros({T, heads * 128}), shape, {.scale = 0.088f},
-               memory.Step(position, T), cache);
+               memory.MakeStep(position, T), cache);
       },
       position);
 }
@@ -125,16 +133,16 @@ OpCase Sample(std::string name, std::string note, int64_t rows, int64_t vocab_si
     for (float& value : values) value = normal(generator);
     const Tensor logits = memory.Zeros({1, vocab_size});
     recording.device().Write(logits.buffer, 0, std::as_bytes(std::span(values)));
-    memory.samplers.push_back(std::make_unique<Sampler>(recording.device(), vocab_size));
-    memory.samplers.back()->Reset(recording.device(), options);
-    const StepBuffer& step = memory.Step(0, 1);
-    for (int64_t i = 0; i < rows; ++i) memory.samplers.back()->Record(recording, logits, step);
+    memory.samplers.push_back(std::make_unique<Sampler>(recording.device(), vocab_size, 1));
+    const SampleRow row{&options, 0, {}};
+    (void)memory.samplers.back()->Set(recording.device(), {&row, 1});
+    for (int64_t i = 0; i < rows; ++i) memory.samplers.back()->Record(recording, logits);
   });
 }
 
 OpCase Embedding() {
   return Case("Embedding/32of32000x2048", "F32", [](Recording& recording, Memory& memory) {
-    Embed(recording, memory.Weight(DType::kF32, 32000, 2048), memory.Step(0, 32), 32, 1.0f);
+    Embed(recording, memory.Weight(DType::kF32, 32000, 2048), memory.MakeStep(0, 32), 1.0f);
   });
 }
 

@@ -2,7 +2,7 @@
 // positions): scores, a softmax of the block, its weighted values; then the block is merged into what came
 // before (Milakov & Gimelshein 2018). Blocks are merged in ascending order whatever the tile: a query has
 // the same bits in decode (cl/attention_decode.cl) and prefill.
-#define BLOCK 64
+#define BLOCK PAGE
 #define GROUPS (BLOCK / 16)
 
 // sum[n][g] = fma(a[n * stride], v[g], sum[n][g]) for N queries and G vectors. Sums that begin are 0: loops
@@ -72,7 +72,7 @@ INLINE void merge_values(float16* out, const float* p, GLOBAL KV* values, const 
 
 INLINE float16 larger(const float16 a, const float16 b) { return a > b ? a : b; }
 
-// One step of the tree of sum16 or max16 for two vectors at once: the first `half` lanes of each part of
+// One step of the tree of sum16 or max16 for two vectors at once: the first `half_part` lanes of each part of
 // a and b with the other half of that part.
 #define FOLD(name, OP)                                                                              \
   INLINE float16 name(const float16 a, const float16 b, const int half_part) {                      \
@@ -155,8 +155,8 @@ INLINE void turn_queries(float* turned, GLOBAL float* q, const long ld_q, const 
 
 // Queries of one head at positions first_position ... + n - 1, n <= N <= 16.
 INLINE void attend_tile(__global float* o, const long ld_o, GLOBAL float* q, const long ld_q,
-                        GLOBAL KV* keys, GLOBAL KV* values, const int first_position,
-                        const int n, const int capacity, const int window, const float scale,
+                        GLOBAL KV* keys, GLOBAL KV* values, GLOBAL int* pages, const int K, const int kv,
+                        const int first_position, const int n, const int window, const float scale,
                         const int N) {
   float16 out[N_MAX * (E16 / 16)], s[N_MAX * GROUPS];
   float turned[E16 * N_MAX], from_old[16], from_block[16];
@@ -166,8 +166,9 @@ INLINE void attend_tile(__global float* o, const long ld_o, GLOBAL float* q, con
   const int last_position = first_position + n - 1;
   const int oldest = window > 0 ? max(0, first_position - window + 1) : 0;
   for (int start = oldest / BLOCK * BLOCK; start <= last_position; start += BLOCK) {
-    GLOBAL KV* k = keys + (long)(start % capacity) * E16;
-    GLOBAL KV* v = values + (long)(start % capacity) * E16;
+    const long at = page_at(pages, start / BLOCK, K, kv);
+    GLOBAL KV* k = keys + at;
+    GLOBAL KV* v = values + at;
     scores(s, turned, k, 0, scale, N, 2);
     if (start + 32 <= last_position) scores(s + 2, turned, k + 32 * E16, 0, scale, N, 2);
     const int is_whole = start + BLOCK - 1 <= first_position &&
@@ -201,18 +202,16 @@ INLINE void attend_tile(__global float* o, const long ld_o, GLOBAL float* q, con
   }
 }
 
-// Unit: a head and a tile of N_MAX tokens. Heads share keys in groups of H / K.
+// Unit: a head and a tile of up to N_MAX tokens of a row. Heads share keys in groups of H / K.
 //   o [T, H * E] out    q [T, H * E16]
 KERNEL void attend(__global float* o, GLOBAL float* q, GLOBAL uchar* keys, GLOBAL uchar* values,
-                   GLOBAL int* step, const int T, const int H, const int K, const int capacity,
-                   const int window, const float scale) {
-  const int tiles = (T + N_MAX - 1) / N_MAX;
+                   GLOBAL int* step, const int T, const int tiles, const int H, const int K,
+                   const int cache_group, const int window, const float scale) {
   for (int unit = PART; unit < tiles * H; unit += PARTS) {
-    const int h = unit % H, t = unit / H * N_MAX;
-    const int kv = h / (H / K);
+    const int h = unit % H, tile = step[STEP_TILES(T) + unit / H], t = tile / 16;
     attend_tile(o + ((long)t * H + h) * HEAD_DIM, (long)H * HEAD_DIM, q + ((long)t * H + h) * E16,
-                (long)H * E16, (GLOBAL KV*)keys + (long)kv * capacity * E16,
-                (GLOBAL KV*)values + (long)kv * capacity * E16, step[0] + t, min(N_MAX, T - t),
-                capacity, window, scale, N_MAX);
+                (long)H * E16, (GLOBAL KV*)keys, (GLOBAL KV*)values,
+                step + step[STEP_BASES(T, cache_group) + t], K, h / (H / K),
+                step[STEP_POSITIONS(T) + t], tile % 16, window, scale, N_MAX);
   }
 }

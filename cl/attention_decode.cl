@@ -1,13 +1,14 @@
-// Attention of one token on devices of few wide work-items, split over the cache: every block of positions
-// by itself, for all the queries that share its keys, and then the blocks merged in ascending order. Keys
+// Attention of rows of one token on devices of few wide work-items, split over the cache: every block of
+// positions by itself, for all the queries that share its keys, and then the blocks merged in ascending order. Keys
 // and values are read once, and the bits are those of cl/attention.cl.
 #define RESULT (E16 + 16)  // of a query and a block: weighted values; largest score, total of weights
 #define QUERIES (GQA < N_MAX ? GQA : N_MAX)  // that go together
 
-// One block for QUERIES queries, of which n are there, to results ld floats apart.
+// One block for QUERIES queries, of which n are there, to results ld floats apart. next: the keys of the block
+// that is read next.
 INLINE void attend_block(__global float* results, const long ld, GLOBAL float* q, GLOBAL KV* keys,
-                         GLOBAL KV* values, const int start, const int oldest, const int position,
-                         const int window, const int n, const float scale, const float one) {
+                         GLOBAL KV* values, GLOBAL KV* next, const int start, const int oldest,
+                         const int position, const int window, const int n, const float scale, const float one) {
   float16 s[QUERIES * GROUPS];
   float turned[E16 * QUERIES];
   turn_queries(turned, q, E16, n, QUERIES);
@@ -28,7 +29,6 @@ INLINE void attend_block(__global float* results, const long ld, GLOBAL float* q
     results[i * ld + E16 + 1] = of_total[i];
   }
   const int lo = max(oldest - start, 0), hi = min(position - start, BLOCK - 1);
-  GLOBAL KV* next = keys + (long)BLOCK * E16;
   for (int e = 0; e < E16 / 16; e += 2) {
     float16 sum[2 * N_MAX];
     const int vectors = min(2, E16 / 16 - e);
@@ -48,36 +48,65 @@ INLINE void attend_block(__global float* results, const long ld, GLOBAL float* q
   }
 }
 
-// Unit: a block of positions of one key-value head.
-//   results [H, most_blocks, RESULT] out    q [H * E16]    GQA: H / K    one: 1
-KERNEL void attend_blocks(__global float* results, GLOBAL float* q, GLOBAL uchar* keys,
-                          GLOBAL uchar* values, GLOBAL int* step, const int K, const int capacity,
-                          const int window, const int most_blocks, const float scale,
-                          const float one) {
-  const int position = step[0], oldest = window > 0 ? max(0, position - window + 1) : 0;
-  const int first = oldest / BLOCK, blocks = position / BLOCK - first + 1;
-  const int last = SHARE_LAST(K * blocks, PART, PARTS);
-  for (int unit = SHARE_FIRST(K * blocks, PART, PARTS); unit < last; ++unit) {
-    const int kv = unit / blocks, b = unit % blocks, start = (first + b) * BLOCK;
-    const long at = ((long)kv * capacity + start % capacity) * E16;
+// The blocks that a token at `position` sees: from oldest_of(...) / BLOCK on.
+INLINE int oldest_of(const int position, const int window) {
+  return window > 0 ? max(0, position - window + 1) : 0;
+}
+INLINE int blocks_of(const int position, const int window) {
+  return position / BLOCK - oldest_of(position, window) / BLOCK + 1;
+}
+
+// Blocks [first, last) of the row of token t, counted by key-value head and then by block.
+INLINE void attend_row(__global float* results, GLOBAL float* q, GLOBAL KV* keys, GLOBAL KV* values,
+                       GLOBAL int* pages, const int first, const int last, const int position,
+                       const int K, const int window, const int most_blocks, const float scale,
+                       const float one) {
+  const int oldest = oldest_of(position, window), blocks = blocks_of(position, window);
+  for (int unit = first; unit < last; ++unit) {
+    const int kv = unit / blocks, b = oldest / BLOCK + unit % blocks, next = min(unit + 1, last - 1);
+    const long at = page_at(pages, b, K, kv);
+    const long next_at = page_at(pages, oldest / BLOCK + next % blocks, K, next / blocks);
     for (int i = 0; i < GQA; i += QUERIES) {
       const int h = kv * GQA + i;
-      attend_block(results + ((long)h * most_blocks + b) * RESULT, (long)most_blocks * RESULT,
-                   q + (long)h * E16, (GLOBAL KV*)keys + at, (GLOBAL KV*)values + at, start, oldest,
+      attend_block(results + ((long)h * most_blocks + unit % blocks) * RESULT, (long)most_blocks * RESULT,
+                   q + (long)h * E16, keys + at, values + at, keys + next_at, b * BLOCK, oldest,
                    position, window, min(QUERIES, GQA - i), scale, one);
     }
   }
 }
 
-// Unit: a head. results: as above; the place of scores and totals is used.
-//   o [H * E] out
-KERNEL void attend_merge(__global float* o, __global float* results, GLOBAL int* step, const int H,
-                         const int window, const int most_blocks) {
-  const int position = step[0], oldest = window > 0 ? max(0, position - window + 1) : 0;
-  const int blocks = position / BLOCK - oldest / BLOCK + 1;
-  const int last = SHARE_LAST(H, PART, PARTS);
-  for (int h = SHARE_FIRST(H, PART, PARTS); h < last; ++h) {
-    __global float* of_head = results + (long)h * most_blocks * RESULT;
+// Unit: a block of positions of one key-value head of a row.
+//   results [singles, H, most_blocks, RESULT] out    q [T, H * E16]    GQA: H / K    one: 1
+KERNEL void attend_blocks(__global float* results, GLOBAL float* q, GLOBAL uchar* keys,
+                          GLOBAL uchar* values, GLOBAL int* step, const int T, const int singles,
+                          const int K, const int cache_group, const int window,
+                          const int most_blocks, const float scale, const float one) {
+  const int H = K * GQA;
+  int units = 0;
+  for (int i = 0; i < singles; ++i) {
+    units += K * blocks_of(step[STEP_POSITIONS(T) + step[STEP_SINGLES(T) + i]], window);
+  }
+  const int first = SHARE_FIRST(units, PART, PARTS), last = SHARE_LAST(units, PART, PARTS);
+  int begin = 0;  // of the row's units
+  for (int i = 0; i < singles && begin < last; ++i) {
+    const int t = step[STEP_SINGLES(T) + i], position = step[STEP_POSITIONS(T) + t];
+    const int of_row = K * blocks_of(position, window);
+    attend_row(results + (long)i * H * most_blocks * RESULT, q + (long)t * H * E16, (GLOBAL KV*)keys,
+               (GLOBAL KV*)values, step + step[STEP_BASES(T, cache_group) + t], max(first - begin, 0),
+               min(last - begin, of_row), position, K, window, most_blocks, scale, one);
+    begin += of_row;
+  }
+}
+
+// Unit: a head of a row. results: as above; the place of scores and totals is used.
+//   o [T, H * E] out
+KERNEL void attend_merge(__global float* o, __global float* results, GLOBAL int* step, const int T,
+                         const int singles, const int H, const int window, const int most_blocks) {
+  const int last = SHARE_LAST(singles * H, PART, PARTS);
+  for (int unit = SHARE_FIRST(singles * H, PART, PARTS); unit < last; ++unit) {
+    const int t = step[STEP_SINGLES(T) + unit / H];
+    const int blocks = blocks_of(step[STEP_POSITIONS(T) + t], window);
+    __global float* of_head = results + (long)unit * most_blocks * RESULT;
     float m = -INFINITY, l = 0.0f;
     for (int b = 0; b < blocks; ++b) {
       __global float* block = of_head + b * RESULT + E16;
@@ -93,7 +122,7 @@ KERNEL void attend_merge(__global float* o, __global float* results, GLOBAL int*
         GLOBAL float* block = of_head + b * RESULT;
         out = fma(vload16(0, block + e), (float16)(block[E16 + 1]), out * block[E16]);
       }
-      store_partial16(out / l, o + (long)h * HEAD_DIM + e, HEAD_DIM - e);
+      store_partial16(out / l, o + ((long)t * H + unit % H) * HEAD_DIM + e, HEAD_DIM - e);
     }
   }
 }

@@ -2,7 +2,7 @@
 // takes a head and QUERIES queries. Of a block of positions each item has one position's scores, then some
 // of the values' columns. Blocks know nothing of each other, so one query's can go to as many work-groups:
 // attend_block_group leaves what each gives in memory, attend_merge_group adds it up in ascending order.
-#define BLOCK 64
+#define BLOCK PAGE
 #define OWN ((E16 + BLOCK - 1) / BLOCK)  // columns of the values that an item has, BLOCK apart
 
 #ifdef KV_F16
@@ -101,14 +101,19 @@ INLINE void merge(float* m, float* l, float* from_old, float* from_block, const 
   *m = top;
 }
 
-// Work-group: a head and QUERIES tokens.   o [T, H * E] out    q [T, H * E16]
-KERNEL void attend_tile_group(__global float* o, GLOBAL float* q, GLOBAL uchar* keys, GLOBAL uchar* values,
-                         GLOBAL int* step, const int T, const int H, const int K, const int capacity,
-                         const int window, const float scale) {
+// Work-group: a head and QUERIES tokens of a row. QUERIES is what a tile of the step has at most (split = 1), or
+// 1 (then `split` groups share a tile, and those left over do its last token again).
+//   o [T, H * E] out    q [T, H * E16]
+KERNEL void attend_tile_group(__global float* o, GLOBAL float* q, GLOBAL uchar* keys,
+                              GLOBAL uchar* values, GLOBAL int* step, const int T, const int split,
+                              const int H, const int K, const int cache_group, const int window,
+                              const float scale) {
   __local Shared shared;
-  const int item = (int)get_local_id(0), group = (int)get_group_id(0);
-  const int h = group % H, t = group / H * QUERIES, n_queries = min(QUERIES, T - t);
-  const long kv = (long)(h / (H / K)) * capacity * E16;
+  const int item = (int)get_local_id(0), group = (int)get_group_id(0), h = group % H;
+  const int tile = step[STEP_TILES(T) + group / H / split];
+  const int skipped = min(group / H % split, tile % 16 - 1);
+  const int t = tile / 16 + skipped, n_queries = min(QUERIES, tile % 16 - skipped);
+  GLOBAL int* pages = step + step[STEP_BASES(T, cache_group) + t];
   float out[QUERIES * OWN], m[QUERIES], l[QUERIES];
 #pragma unroll
   for (int n = 0; n < QUERIES; ++n) {
@@ -118,13 +123,14 @@ KERNEL void attend_tile_group(__global float* o, GLOBAL float* q, GLOBAL uchar* 
     for (int i = 0; i < OWN; ++i) out[n * OWN + i] = 0.0f;
   }
   stage_queries(&shared, q + ((long)t * H + h) * E16, (long)H * E16, n_queries, item);
-  const int first_position = step[0] + t, last_position = first_position + n_queries - 1;
+  const int first_position = step[STEP_POSITIONS(T) + t], last_position = first_position + n_queries - 1;
   const int oldest = window > 0 ? max(0, first_position - window + 1) : 0;
   for (int start = oldest / BLOCK * BLOCK; start <= last_position; start += BLOCK) {
-    const long at = kv + (long)(start % capacity) * E16;
+    const long at = page_at(pages, start / BLOCK, K, h / (H / K));
     float block_m[QUERIES], block_l[QUERIES], acc[QUERIES * OWN];
-    attend_block(block_m, block_l, acc, &shared, (GLOBAL KV*)keys + at, (GLOBAL KV*)values + at, start, first_position,
-                 max(oldest - start, 0), min(last_position - start, BLOCK - 1), window, scale, item);
+    attend_block(block_m, block_l, acc, &shared, (GLOBAL KV*)keys + at, (GLOBAL KV*)values + at,
+                 start, first_position, max(oldest - start, 0), min(last_position - start, BLOCK - 1),
+                 window, scale, item);
 #pragma unroll
     for (int n = 0; n < QUERIES; ++n) {
       float from_old, from_block;
@@ -147,23 +153,25 @@ KERNEL void attend_tile_group(__global float* o, GLOBAL float* q, GLOBAL uchar* 
   }
 }
 
-// Of one token (QUERIES = 1). Work-group: a head and one of `blocks` blocks that can be in its window.
-//   parts [H, blocks, E16 + 2] out: weighted values, largest score, sum of weights
+// Of rows of one token (QUERIES = 1). Work-group: a row, a head and one of `blocks` blocks that can be in its
+// window.   parts [singles, H, blocks, E16 + 2] out: weighted values, largest score, sum of weights
 KERNEL void attend_block_group(__global float* parts, GLOBAL float* q, GLOBAL uchar* keys,
-                          GLOBAL uchar* values, GLOBAL int* step, const int blocks, const int H,
-                          const int K, const int capacity, const int window, const float scale) {
+                               GLOBAL uchar* values, GLOBAL int* step, const int T, const int blocks,
+                               const int H, const int K, const int cache_group, const int window,
+                               const float scale) {
   __local Shared shared;
   const int item = (int)get_local_id(0), group = (int)get_group_id(0), h = group % H;
-  const long kv = (long)(h / (H / K)) * capacity * E16;
-  stage_queries(&shared, q + (long)h * E16, 0, 1, item);
-  const int position = step[0], oldest = window > 0 ? max(0, position - window + 1) : 0;
-  const int start = (oldest / BLOCK + group / H) * BLOCK;
+  const int b = group / H % blocks, single = group / H / blocks, t = step[STEP_SINGLES(T) + single];
+  stage_queries(&shared, q + ((long)t * H + h) * E16, 0, 1, item);
+  const int position = step[STEP_POSITIONS(T) + t], oldest = window > 0 ? max(0, position - window + 1) : 0;
+  const int start = (oldest / BLOCK + b) * BLOCK;
   if (start <= position) {
-    const long at = kv + (long)(start % capacity) * E16;
+    const long at = page_at(step + step[STEP_BASES(T, cache_group) + t], start / BLOCK, K, h / (H / K));
     float block_m[QUERIES], block_l[QUERIES], acc[OWN];
-    attend_block(block_m, block_l, acc, &shared, (GLOBAL KV*)keys + at, (GLOBAL KV*)values + at, start, position,
-                 max(oldest - start, 0), min(position - start, BLOCK - 1), window, scale, item);
-    __global float* part = parts + ((long)h * blocks + group / H) * (E16 + 2);
+    attend_block(block_m, block_l, acc, &shared, (GLOBAL KV*)keys + at, (GLOBAL KV*)values + at,
+                 start, position, max(oldest - start, 0), min(position - start, BLOCK - 1), window,
+                 scale, item);
+    __global float* part = parts + (((long)single * H + h) * blocks + b) * (E16 + 2);
 #pragma unroll
     for (int i = 0; i < OWN; ++i) {
       if (item + i * BLOCK < E16) part[item + i * BLOCK] = acc[i];
@@ -175,13 +183,14 @@ KERNEL void attend_block_group(__global float* parts, GLOBAL float* q, GLOBAL uc
   }
 }
 
-// Work-group: a head.   o [H * E] out
-KERNEL void attend_merge_group(__global float* o, GLOBAL float* parts, GLOBAL int* step, const int blocks,
-                         const int window) {
-  const int item = (int)get_local_id(0), h = (int)get_group_id(0);
-  const int position = step[0], oldest = window > 0 ? max(0, position - window + 1) : 0;
+// Work-group: a head of a row.   o [T, H * E] out
+KERNEL void attend_merge_group(__global float* o, GLOBAL float* parts, GLOBAL int* step, const int T,
+                               const int blocks, const int H, const int window) {
+  const int item = (int)get_local_id(0), group = (int)get_group_id(0);
+  const int t = step[STEP_SINGLES(T) + group / H], position = step[STEP_POSITIONS(T) + t];
+  const int oldest = window > 0 ? max(0, position - window + 1) : 0;
   const int n = position / BLOCK - oldest / BLOCK + 1;
-  GLOBAL float* part = parts + (long)h * blocks * (E16 + 2);
+  GLOBAL float* part = parts + (long)group * blocks * (E16 + 2);
   float out[OWN], m = -INFINITY, l = 0.0f;
 #pragma unroll
   for (int i = 0; i < OWN; ++i) out[i] = 0.0f;
@@ -197,6 +206,6 @@ KERNEL void attend_merge_group(__global float* o, GLOBAL float* parts, GLOBAL in
 #pragma unroll
   for (int i = 0; i < OWN; ++i) {
     const int e = item + i * BLOCK;
-    if (e < HEAD_DIM) o[h * HEAD_DIM + e] = out[i] / l;
+    if (e < HEAD_DIM) o[((long)t * H + group % H) * HEAD_DIM + e] = out[i] / l;
   }
 }

@@ -1,4 +1,4 @@
-// y[t, :] = scale * W[token t, :].  step: see src/tensor/step_buffer.h. Unit: a token.
+// y[t, :] = scale * W[token t, :].  Unit: a token.
 //   y [T, D] out    W [V, D] packed    token ids in range: the host has checked them
 KERNEL void embed(__global float* y, GLOBAL uchar* W, GLOBAL int* step, const int T, const int D,
                   const float scale) {

@@ -42,12 +42,12 @@ INLINE void load_head(float* x, GLOBAL float* from, GLOBAL float* norm_weight, G
 KERNEL void rope_append(__global float* q, __global uchar* keys, __global uchar* values,
                         GLOBAL float* qkv, GLOBAL float* angles, GLOBAL float* q_norm_weight,
                         GLOBAL float* k_norm_weight, GLOBAL int* step, const int T, const int H,
-                        const int K, const int half_R, const int capacity, const float eps,
+                        const int K, const int half_R, const int cache_group, const float eps,
                         const int normed) {
   float x[E16];
   const int last = SHARE_LAST(T * (H + K), PART, PARTS);
   for (int unit = SHARE_FIRST(T * (H + K), PART, PARTS); unit < last; ++unit) {
-    const int t = unit / (H + K), h = unit % (H + K), slot = (step[0] + t) % capacity;
+    const int t = unit / (H + K), h = unit % (H + K);
     GLOBAL float* from = qkv + ((long)t * (H + 2 * K) + h) * HEAD_DIM;
     GLOBAL float* turn = angles + (long)t * 2 * half_R;
     if (h < H) {
@@ -56,16 +56,16 @@ KERNEL void rope_append(__global float* q, __global uchar* keys, __global uchar*
       continue;
     }
     load_head(x, from, k_norm_weight, turn, half_R, eps, normed);
-    const int kv = h - H;
-    __global KV* key =
-        (__global KV*)keys + ((long)kv * (capacity / 16) + slot / 16) * E16 * 16 + slot % 16;
+    const int kv = h - H, position = step[STEP_POSITIONS(T) + t], slot = position % PAGE;
+    const long at = page_at(step + step[STEP_BASES(T, cache_group) + t], position / PAGE, K, kv);
+    __global KV* key = (__global KV*)keys + at + (long)(slot / 16) * E16 * 16 + slot % 16;
     for (int e = 0; e < E16; e += 16) {
       KV lanes[16];
       vstore16(to_kv16(vload16(0, x + e)), 0, lanes);
       for (int i = 0; i < 16; ++i) key[(e + i) * 16] = lanes[i];
     }
     from += K * HEAD_DIM;
-    __global KV* value = (__global KV*)values + ((long)kv * capacity + slot) * E16;
+    __global KV* value = (__global KV*)values + at + (long)slot * E16;
     for (int e = 0; e < HEAD_DIM; e += 16) {
       vstore16(to_kv16(load_partial16(from + e, HEAD_DIM - e)), 0, value + e);
     }

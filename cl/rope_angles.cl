@@ -5,7 +5,7 @@ KERNEL void rope_angles(__global float* angles, GLOBAL float* inv_freq, GLOBAL i
   for (int t = PART; t < T; t += PARTS) {
     __global float* out = angles + (long)t * 2 * half_R;
     for (int i = 0; i < half_R; ++i) {
-      const float angle = (float)(step[0] + t) * inv_freq[i];
+      const float angle = (float)step[STEP_POSITIONS(T) + t] * inv_freq[i];
       out[i] = cos(angle) * factor;
       out[half_R + i] = sin(angle) * factor;
     }

@@ -5,9 +5,9 @@
 // A sum with what it lost is as good as one in double (Neumaier 1974), on devices without double, too.
 #define SCORE_FLOATS 36
 
-// Unit: a row.   out [T, SCORE_FLOATS]    logits [T, V]    targets [T]: ids, range-checked
+// Unit: a row.   logits [T, V]    out [first + T, SCORE_FLOATS]    targets [first + T]: ids, range-checked
 KERNEL void score_rows(__global float* out, GLOBAL float* logits, GLOBAL int* targets, const int T,
-                       const int V) {
+                       const int V, const int first) {
   const int16 lanes = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   const int last = SHARE_LAST(T, PART, PARTS);
   for (int t = SHARE_FIRST(T, PART, PARTS); t < last; ++t) {
@@ -42,11 +42,11 @@ KERNEL void score_rows(__global float* out, GLOBAL float* logits, GLOBAL int* ta
       lost += (sum - (next - of_e)) + (e - of_e);
       sum = next;
     }
-    __global float* row = out + (long)t * SCORE_FLOATS;
+    __global float* row = out + (long)(first + t) * SCORE_FLOATS;
     store16(sum, row);
     store16(lost, row + 16);
     row[32] = largest;
-    row[33] = x[targets[t]];
+    row[33] = x[targets[first + t]];
     row[34] = as_float(likeliest);
     row[35] = 0.0f;
   }

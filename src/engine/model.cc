@@ -69,7 +69,12 @@ std::shared_ptr<Model> Model::Load(std::shared_ptr<Runtime> runtime, const std::
       options.context_length == 0 ? model->network_->dims().context_length : options.context_length;
   model->prefill_chunk_ = std::min(options.prefill_chunk, model->context_length_);
   model->kv_type_ = options.kv_type;
-  model->rounds_activations_ = options.round_activations;
+  model->executor_ =
+      std::make_unique<Executor>(model->device_, *model->network_,
+                                 ExecutorOptions{.max_length = model->context_length_,
+                                                 .max_tokens = model->prefill_chunk_,
+                                                 .cache_specs = model->cache_specs(),
+                                                 .rounds_activations = options.round_activations});
   return model;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "chat/template_set.h"
+#include "engine/executor.h"
 #include "engine/runtime.h"
 #include "models/checkpoint.h"
 #include "nn/causal_lm.h"
@@ -52,8 +53,8 @@ class Model {
   CheckpointFormat format() const { return format_; }
   int64_t context_length() const { return context_length_; }
   int64_t prefill_chunk() const { return prefill_chunk_; }
-  bool rounds_activations() const { return rounds_activations_; }
   std::vector<LayerCacheSpec> cache_specs() const;  // of the network, with the option's kv_type
+  Executor& executor() const { return *executor_; }
 
  private:
   Model() = default;
@@ -67,7 +68,7 @@ class Model {
   int64_t context_length_ = 0;
   int64_t prefill_chunk_ = 0;
   DType kv_type_ = DType::kF32;
-  bool rounds_activations_ = false;
+  std::unique_ptr<Executor> executor_;
 };
 
 }  // namespace inference

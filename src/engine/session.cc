@@ -3,42 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "nn/kv_cache.h"
-#include "tensor/recording.h"
-#include "tensor/step_buffer.h"
-
 namespace inference {
-
-struct Session::Step {
-  std::span<const int32_t> ids;
-  Mode mode;
-  uint32_t draw = 0;
-  std::span<float> logits = {};           // kLogits
-  std::span<const int32_t> targets = {};  // kScores
-  std::vector<RowScore>* scores = nullptr;
-  int32_t* sampled = nullptr;  // kSample
-  const CancelFlag* cancel = nullptr;
-};
-
-struct Session::Recorded {
-  int64_t T = 0;
-  Mode mode = Mode::kPrefill;
-  std::unique_ptr<Recording> recording;
-  Tensor logits;
-  Tensor scores;  // kScores
-};
-
-struct Session::Impl {
-  KvCache cache;
-  StepBuffer step;
-  Sampler sampler;
-  Recorded decode;  // T = 1 with sampling: made once, until the cache moves
-  Recorded chunk;   // the last other shape
-  Buffer targets;   // kScores: a token a row
-  // One past the highest position written since the session was last empty. Rings keep the newest
-  // positions, so it decides how far back the session may be cut.
-  int64_t written = 0;
-};
 
 namespace {
 
@@ -52,20 +17,10 @@ int64_t CheckedCapacity(const Model& model, int64_t capacity) {
 }  // namespace
 
 Session::Session(std::shared_ptr<Model> model, int64_t capacity)
-    : model_(std::move(model)), capacity_(CheckedCapacity(*model_, capacity)) {
-  const std::shared_ptr<Device>& device = model_->device();
-  const CausalLm& network = model_->network();
-  impl_ = std::make_unique<Impl>(
-      Impl{KvCache(device, model_->cache_specs(), capacity_, model_->prefill_chunk()),
-           StepBuffer(*device, model_->prefill_chunk()),
-           Sampler(*device, network.dims().vocab_size),
-           {},
-           {},
-           device->Allocate(static_cast<uint64_t>(model_->prefill_chunk()) * sizeof(int32_t))});
-  kv_bytes_ = impl_->cache.bytes();
-}
+    : Session(model, CheckedCapacity(*model, capacity), KvSequence(model->executor().cache())) {}
 
-Session::~Session() = default;
+Session::Session(std::shared_ptr<Model> model, int64_t capacity, KvSequence sequence)
+    : model_(std::move(model)), capacity_(capacity), sequence_(std::move(sequence)) {}
 
 SessionMetrics Session::metrics() const {
   const std::lock_guard lock(metrics_mutex_);
@@ -81,22 +36,38 @@ void Session::Count(const SessionMetrics& more) {
   metrics_.decode_ns += more.decode_ns;
 }
 
-void Session::Reset() {
-  tokens_.clear();
-  length_ = 0;
-  impl_->written = 0;
+void Session::CutTo(int64_t length) {
+  sequence_.Truncate(length);
+  tokens_.resize(static_cast<size_t>(length));
+  length_ = length;
+  kv_bytes_ = sequence_.bytes();
 }
+
+void Session::Reset() { CutTo(0); }
 
 int64_t Session::KeepPrefix(std::span<const int32_t> ids) {
   const auto differ = std::mismatch(tokens_.begin(), tokens_.end(), ids.begin(), ids.end());
   const int64_t common = differ.first - tokens_.begin();
-  if (common < impl_->cache.OldestRestorable(impl_->written)) {
-    Reset();
-    return 0;
-  }
-  tokens_.resize(static_cast<size_t>(common));
-  length_ = common;
-  return common;
+  CutTo(common < sequence_.OldestRestorable() ? 0 : common);
+  return length();
+}
+
+void Session::Truncate(int64_t length) {
+  Require(length >= 0 && length <= this->length(), Status::kArg,
+          "truncate: length is {}, the session holds {} tokens", length, this->length());
+  Require(length == 0 || length >= sequence_.OldestRestorable(), Status::kContextFull,
+          "truncate: length is {}, but the sliding window has left what comes before; the shortest "
+          "is {}, or 0",
+          length, sequence_.OldestRestorable());
+  CutTo(length);
+}
+
+std::shared_ptr<Session> Session::Fork() const {
+  std::shared_ptr<Session> fork(new Session(model_, capacity_, sequence_.Fork()));
+  fork->tokens_ = tokens_;
+  fork->length_ = length();
+  fork->kv_bytes_ = kv_bytes();
+  return fork;
 }
 
 void Session::CheckIds(std::span<const int32_t> ids) const {
@@ -107,27 +78,46 @@ void Session::CheckIds(std::span<const int32_t> ids) const {
   }
 }
 
+void Session::PrepareStep(std::span<const int32_t> ids) {
+  const auto T = static_cast<int64_t>(ids.size());
+  Require(T >= 1 && T <= model_->prefill_chunk(), Status::kInternal,
+          "session: a chunk of {} tokens, want 1..{}", T, model_->prefill_chunk());
+  Require(T <= capacity_ - length(), Status::kContextFull,
+          "session: {} tokens do not fit, it holds {} of {}", T, length(), capacity_);
+  CheckIds(ids);
+  const size_t tokens = tokens_.size() + ids.size();  // so that committing cannot fail
+  if (tokens > tokens_.capacity()) tokens_.reserve(std::max(tokens, 2 * tokens_.size()));
+}
+
+void Session::Committed(std::span<const int32_t> ids) {
+  tokens_.insert(tokens_.end(), ids.begin(), ids.end());
+  length_ = static_cast<int64_t>(tokens_.size());
+  kv_bytes_ = sequence_.bytes();
+}
+
 void Session::Prefill(std::span<const int32_t> ids, const CancelFlag* cancel) {
-  Compute({.ids = ids, .mode = Mode::kPrefill, .cancel = cancel});
+  PrepareStep(ids);
+  const ExecutorRow row{&sequence_, ids, 0};
+  model_->executor().Prefill({&row, 1}, cancel);
+  Committed(ids);
 }
 
 void Session::PrefillLogits(std::span<const int32_t> ids, std::span<float> out,
                             const CancelFlag* cancel) {
-  const auto vocab_size = static_cast<size_t>(model_->network().dims().vocab_size);
-  Require(out.size() == ids.size() * vocab_size, Status::kInternal,
-          "logits: room for {} values, want {} x {}", out.size(), ids.size(), vocab_size);
-  Compute({.ids = ids, .mode = Mode::kLogits, .logits = out, .cancel = cancel});
+  PrepareStep(ids);
+  const ExecutorRow row{&sequence_, ids, static_cast<int64_t>(ids.size())};
+  model_->executor().Logits({&row, 1}, out, cancel);
+  Committed(ids);
 }
 
 std::vector<RowScore> Session::PrefillScores(std::span<const int32_t> ids,
                                              std::span<const int32_t> targets,
                                              const CancelFlag* cancel) {
-  Require(targets.size() == ids.size(), Status::kInternal, "scores: {} ids, {} targets", ids.size(),
-          targets.size());
+  PrepareStep(ids);
   CheckIds(targets);
-  std::vector<RowScore> scores;
-  Compute(
-      {.ids = ids, .mode = Mode::kScores, .targets = targets, .scores = &scores, .cancel = cancel});
+  const ExecutorRow row{&sequence_, ids, static_cast<int64_t>(targets.size())};
+  std::vector<RowScore> scores = model_->executor().Scores({&row, 1}, targets, cancel);
+  Committed(ids);
   for (size_t i = 0; i < scores.size(); ++i) {
     Require(!std::isnan(scores[i].logprob), Status::kNumeric,
             "scores: the logits after position {} are not numbers",
@@ -136,98 +126,15 @@ std::vector<RowScore> Session::PrefillScores(std::span<const int32_t> ids,
   return scores;
 }
 
-int64_t Session::logits_chunk() const {
-  constexpr int64_t kMaxValues = int64_t{16} << 20;  // 64 MiB
-  return std::clamp(kMaxValues / model_->network().dims().vocab_size, int64_t{1},
-                    model_->prefill_chunk());
-}
+int64_t Session::logits_chunk() const { return model_->executor().logits_rows(); }
 
-int32_t Session::PrefillAndSample(std::span<const int32_t> ids, uint32_t draw,
+int32_t Session::PrefillAndSample(std::span<const int32_t> ids, const SampleRow& sample,
                                   const CancelFlag* cancel) {
-  int32_t sampled = kNoToken;
-  Compute({.ids = ids, .mode = Mode::kSample, .draw = draw, .sampled = &sampled, .cancel = cancel});
-  return sampled;
-}
-
-void Session::ResetSampler(const SampleOptions& options) {
-  Device& device = *model_->device();
-  device.Run([&] { impl_->sampler.Reset(device, options); });
-}
-
-// Commits only what the device has finished.
-void Session::Compute(const Step& step) {
-  const auto T = static_cast<int64_t>(step.ids.size());
-  Require(T >= 1 && T <= model_->prefill_chunk(), Status::kInternal,
-          "session: a chunk of {} tokens, want 1..{}", T, model_->prefill_chunk());
-  Require(T <= capacity_ - length(), Status::kContextFull,
-          "session: {} tokens do not fit, it holds {} of {}", T, length(), capacity_);
-  CheckIds(step.ids);
-  tokens_.reserve(tokens_.size() + step.ids.size());
-  try {
-    model_->device()->Run([&] { RunStep(step); });
-  } catch (...) {
-    RecoverAfterError();
-    throw;
-  }
-  tokens_.insert(tokens_.end(), step.ids.begin(), step.ids.end());
-  length_ = static_cast<int64_t>(tokens_.size());
-}
-
-void Session::RunStep(const Step& step) {
-  Device& device = *model_->device();
-  const auto T = static_cast<int64_t>(step.ids.size());
-  if (impl_->cache.Reserve(length() + T)) {
-    impl_->decode = {};
-    impl_->chunk = {};
-    kv_bytes_ = impl_->cache.bytes();
-  }
-  Recorded& recorded = RecordedFor(T, step.mode);
-  impl_->step.Set(device, length(), step.draw, step.ids);
-  impl_->written = std::max(impl_->written, length() + T);
-  if (step.mode == Mode::kScores) {
-    device.Write(impl_->targets, 0, std::as_bytes(step.targets));
-  }
-  recorded.recording->Run(length(), step.cancel);
-  switch (step.mode) {
-    case Mode::kPrefill:
-      device.Finish();
-      break;
-    case Mode::kLogits:
-      device.Read(recorded.logits.buffer, 0, std::as_writable_bytes(step.logits));
-      break;
-    case Mode::kScores: {
-      std::vector<float> rows(static_cast<size_t>(T * kScoreFloats));
-      device.Read(recorded.scores.buffer, 0, std::as_writable_bytes(std::span(rows)));
-      *step.scores = ScoresFrom(rows);
-      break;
-    }
-    case Mode::kSample:
-      *step.sampled = impl_->sampler.Result(device);
-      break;
-  }
-}
-
-Session::Recorded& Session::RecordedFor(int64_t T, Mode mode) {
-  Recorded& recorded = T == 1 && mode == Mode::kSample ? impl_->decode : impl_->chunk;
-  if (recorded.recording && recorded.T == T && recorded.mode == mode) return recorded;
-  recorded = {};  // its intermediates go before the new ones come
-  Recorded fresh{T, mode, std::make_unique<Recording>(model_->device()), {}, {}};
-  if (T == 1 && mode != Mode::kPrefill) fresh.recording->UseOneLaunch();
-  if (model_->rounds_activations()) fresh.recording->RoundActivations();
-  fresh.logits = model_->network().Forward(
-      *fresh.recording, impl_->step, impl_->cache, T,
-      mode == Mode::kLogits || mode == Mode::kScores ? LogitsOf::kAll : LogitsOf::kLast);
-  if (mode == Mode::kScores) {
-    fresh.scores = ScoreRows(*fresh.recording, fresh.logits, impl_->targets);
-  }
-  if (mode == Mode::kSample) impl_->sampler.Record(*fresh.recording, fresh.logits, impl_->step);
-  recorded = std::move(fresh);
-  return recorded;
-}
-
-// The failed step may have overwritten ring slots that the committed tokens still need.
-void Session::RecoverAfterError() {
-  if (length() < impl_->cache.OldestRestorable(impl_->written)) Reset();
+  PrepareStep(ids);
+  const ExecutorRow row{&sequence_, ids, 1};
+  const int32_t id = model_->executor().Sample({&row, 1}, {&sample, 1}, {}, cancel)[0];
+  Committed(ids);
+  return id;
 }
 
 }  // namespace inference

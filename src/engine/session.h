@@ -19,12 +19,10 @@ struct SessionMetrics {
   uint64_t requests = 0, prompt_tokens = 0, generated_tokens = 0, prefill_ns = 0, decode_ns = 0;
 };
 
-// After an error in the methods that compute, the session holds the tokens committed before, except
-// where a sliding window has lost what it needs to go on from there: then it is empty.
+// After an error in the methods that compute, the session holds what it held before.
 class Session {
  public:
   Session(std::shared_ptr<Model> model, int64_t capacity);  // 0 = the model's context length
-  ~Session();
 
   const Model& model() const { return *model_; }
   const std::vector<int32_t>& tokens() const { return tokens_; }  // committed
@@ -38,49 +36,51 @@ class Session {
   // Keeps the longest possible common prefix of what is held and `ids` (a sliding window may have
   // forgotten too much: then nothing), drops the rest. Returns its length.
   int64_t KeepPrefix(std::span<const int32_t> ids);
+  // Drops all but the first `length` tokens. ARG where it holds fewer, CONTEXT_FULL naming the
+  // shortest length where a sliding window has forgotten what came before.
+  void Truncate(int64_t length);
+  // Another session that holds the same tokens. Memory is shared until one of them goes on.
+  std::shared_ptr<Session> Fork() const;
 
   // ARG naming the first id that is not in the vocabulary, and its index.
   void CheckIds(std::span<const int32_t> ids) const;
 
   // Computes one chunk (1 to model().prefill_chunk() ids) and commits it. CONTEXT_FULL where it
-  // does not fit, CANCELLED where `cancel` is set meanwhile: some 0.05 s of work may follow on a
-  // CPU.
+  // does not fit, CANCELLED where `cancel` is set meanwhile.
   void Prefill(std::span<const int32_t> ids, const CancelFlag* cancel = nullptr);
   // The same, with the logits after every id: `out` is [n, vocab_size].
   void PrefillLogits(std::span<const int32_t> ids, std::span<float> out,
                      const CancelFlag* cancel = nullptr);
-  // The same, with the log-probability of the token that follows each id, targets [n], and the
-  // likeliest one: the logits stay on the device. NUMERIC where they are not numbers.
+  // The same, with the log-probability of the token that follows each of the last targets.size()
+  // ids, and the likeliest one: the logits stay on the device. NUMERIC where they are not numbers.
   std::vector<RowScore> PrefillScores(std::span<const int32_t> ids,
                                       std::span<const int32_t> targets,
                                       const CancelFlag* cancel = nullptr);
-  // Most ids for one PrefillLogits or PrefillScores: the logits are a temporary on the device.
+  // Most ids for one PrefillLogits: the logits are a temporary on the device.
   int64_t logits_chunk() const;
   // The same as Prefill, and samples what follows the last id. The id it gives is not committed;
-  // kNoToken where the logits are not numbers. `draw` counts the samplings of this request.
-  int32_t PrefillAndSample(std::span<const int32_t> ids, uint32_t draw,
+  // kNoToken where the logits are not numbers.
+  int32_t PrefillAndSample(std::span<const int32_t> ids, const SampleRow& sample,
                            const CancelFlag* cancel = nullptr);
-  void ResetSampler(const SampleOptions& options);
+
+  // For steps of several sessions (Executor): before it, CONTEXT_FULL or ARG where `ids` cannot be
+  // next; and after it.
+  void PrepareStep(std::span<const int32_t> ids);
+  KvSequence& sequence() { return sequence_; }
+  void Committed(std::span<const int32_t> ids);
 
  private:
-  enum class Mode { kPrefill, kLogits, kScores, kSample };
-  struct Step;
-  struct Recorded;
-  struct Impl;
-
-  void Compute(const Step& step);
-  void RunStep(const Step& step);  // submission thread
-  Recorded& RecordedFor(int64_t T, Mode mode);
-  void RecoverAfterError();
+  Session(std::shared_ptr<Model> model, int64_t capacity, KvSequence sequence);
+  void CutTo(int64_t length);
 
   std::shared_ptr<Model> model_;
-  int64_t capacity_;
+  const int64_t capacity_;
+  KvSequence sequence_;
   std::vector<int32_t> tokens_;
   std::atomic<int64_t> length_{0};
   std::atomic<uint64_t> kv_bytes_{0};
   mutable std::mutex metrics_mutex_;
   SessionMetrics metrics_;
-  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace inference

@@ -18,10 +18,14 @@ class Decoder final : public CausalLm {
   const ModelDims& dims() const override { return config_.dims; }
   const WeightStats& stats() const override { return stats_; }
   std::vector<LayerCacheSpec> cache_specs() const override;
-  Tensor Forward(Recording& recording, const StepBuffer& step, const KvCache& cache, int64_t T,
-                 LogitsOf which) const override;
+  ResidualStream Forward(Recording& recording, const Step& step, const KvCache& cache,
+                         int64_t layers) const override;
+  Tensor Logits(Recording& recording, const Step& step, const ResidualStream& stream, int64_t first,
+                int64_t count) const override;
 
  private:
+  PreparedInput LastNorm(Recording& recording, const Step& step, const ResidualStream& stream,
+                         int64_t first, int64_t count) const;
   DecoderBlock LoadBlock(int64_t layer, const TensorNames& names, WeightLoader& loader) const;
   Attention LoadAttention(int64_t layer, const TensorNames& names, WeightLoader& loader) const;
   GatedMlp LoadMlp(int64_t layer, const TensorNames& names, WeightLoader& loader) const;
@@ -44,25 +48,37 @@ std::vector<LayerCacheSpec> Decoder::cache_specs() const {
   return out;
 }
 
-Tensor Decoder::Forward(Recording& recording, const StepBuffer& step, const KvCache& cache,
-                        int64_t T, LogitsOf which) const {
+ResidualStream Decoder::Forward(Recording& recording, const Step& step, const KvCache& cache,
+                                int64_t layers) const {
   const auto scale = static_cast<float>(config_.embed_scale);
-  ResidualStream stream{Embed(recording, embed_tokens_, step, T, scale), {}, {}};  // [T, D]
-  const Tensor angles = RopeAngles(recording, rope_, step, T);
-  const Tensor local = local_rope_.inv_freq ? RopeAngles(recording, local_rope_, step, T) : angles;
-  for (size_t i = 0; i < blocks_.size(); ++i) {
+  ResidualStream stream{Embed(recording, embed_tokens_, step, scale), {}, {}};  // [T, D]
+  const Tensor angles = RopeAngles(recording, rope_, step);
+  const Tensor local = local_rope_.inv_freq ? RopeAngles(recording, local_rope_, step) : angles;
+  for (size_t i = 0; i < static_cast<size_t>(layers); ++i) {
     const CacheView layer = cache.layer(i);
     stream = blocks_[i](recording, stream, layer.window > 0 ? local : angles, step, layer);
   }
-  const PreparedInput last =
-      PrepareInput(recording, {.x = stream.x,
-                               .norm_weight = norm_,
-                               .delta = stream.delta,
-                               .delta_norm_weight = stream.delta_norm,
-                               .eps = blocks_[0].eps,
-                               .first_row = which == LogitsOf::kLast ? T - 1 : 0});
+  return stream;
+}
+
+// Where every token is an output, none has to be moved.
+PreparedInput Decoder::LastNorm(Recording& recording, const Step& step,
+                                const ResidualStream& stream, int64_t first, int64_t count) const {
+  const auto outputs = [&](const Tensor& x) {
+    return !x || count == step.shape.tokens ? x : TakeOutputs(recording, x, step, first, count);
+  };
+  return PrepareInput(recording, {.x = outputs(stream.x),
+                                  .norm_weight = norm_,
+                                  .delta = outputs(stream.delta),
+                                  .delta_norm_weight = stream.delta_norm,
+                                  .eps = blocks_[0].eps});
+}
+
+Tensor Decoder::Logits(Recording& recording, const Step& step, const ResidualStream& stream,
+                       int64_t first, int64_t count) const {
+  const PreparedInput last = LastNorm(recording, step, stream, first, count);
   if (config_.final_logit_softcapping == 0.0) return Linear(recording, last, lm_head_);
-  const Tensor logits = recording.Temp({last.T, lm_head_.rows});  // [1 or T, V]
+  const Tensor logits = recording.Temp({last.T, lm_head_.rows});  // [count, V]
   Project(recording, last, lm_head_, logits,
           {.epilogue = Epilogue::kSoftCap,
            .soft_cap = static_cast<float>(config_.final_logit_softcapping)});

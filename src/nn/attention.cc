@@ -5,7 +5,7 @@
 namespace inference {
 
 Tensor Attention::operator()(Recording& recording, const PreparedInput& x, const Tensor& angles,
-                             const StepBuffer& step, const CacheView& cache,
+                             const Step& step, const CacheView& cache,
                              const Tensor& residual) const {
   Tensor qkv = StackedLinear(recording, x, qkv_proj);  // [T, (H + 2K) E]
   const Tensor q = RopeAppend(recording, qkv, heads, angles, qk_norm, step, cache);

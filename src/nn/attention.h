@@ -16,11 +16,10 @@ struct Attention {
   RopeOptions qk_norm;  // Qwen 3, Gemma 3: queries and keys are normed per head
   AttendOptions scores;
 
-  // x: [T, D], angles: RopeAngles of the T tokens. Appends T keys and values. Returns [T, D], +
-  // residual where given.
+  // x: [T, D], angles: RopeAngles of the step's T tokens. Appends T keys and values. Returns [T,
+  // D], + residual where given.
   Tensor operator()(Recording& recording, const PreparedInput& x, const Tensor& angles,
-                    const StepBuffer& step, const CacheView& cache,
-                    const Tensor& residual = {}) const;
+                    const Step& step, const CacheView& cache, const Tensor& residual = {}) const;
 };
 
 }  // namespace inference

@@ -1,4 +1,5 @@
-// What the engine drives and the models implement: tokens in, logits out.
+// What the engine drives and the models implement: tokens in, hidden states
+// and logits out.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +7,7 @@
 #include <vector>
 
 #include "nn/kv_cache.h"
+#include "nn/residual_stream.h"
 #include "tensor/recording.h"
 #include "tensor/step_buffer.h"
 #include "tensor/weight_format.h"
@@ -32,18 +34,19 @@ struct WeightStats {
   WeightFormat main_format;  // of most of the block weights
 };
 
-enum class LogitsOf { kLast, kAll };
-
 class CausalLm {
  public:
   virtual ~CausalLm() = default;
   virtual const ModelDims& dims() const = 0;
   virtual const WeightStats& stats() const = 0;
   virtual std::vector<LayerCacheSpec> cache_specs() const = 0;
-  // Records the forward pass of T new tokens (ids and position in `step`), whose keys and values go
-  // into `cache` (room is reserved). Returns logits [1, V] or [T, V]. Submission thread only.
-  virtual Tensor Forward(Recording& recording, const StepBuffer& step, const KvCache& cache,
-                         int64_t T, LogitsOf which) const = 0;
+  // Records the forward pass of the step's tokens, whose keys and values go into `cache` (room is
+  // reserved), through the first `layers` blocks. Submission thread only, as what follows.
+  virtual ResidualStream Forward(Recording& recording, const Step& step, const KvCache& cache,
+                                 int64_t layers) const = 0;
+  // Logits of the step's outputs first ... first + count - 1: [count, V].
+  virtual Tensor Logits(Recording& recording, const Step& step, const ResidualStream& stream,
+                        int64_t first, int64_t count) const = 0;
 };
 
 }  // namespace inference

@@ -3,7 +3,7 @@
 namespace inference {
 
 ResidualStream DecoderBlock::operator()(Recording& recording, const ResidualStream& in,
-                                        const Tensor& angles, const StepBuffer& step,
+                                        const Tensor& angles, const Step& step,
                                         const CacheView& cache) const {
   const PreparedInput a = PrepareInput(recording, {.x = in.x,
                                                    .norm_weight = attention_norm,

@@ -3,15 +3,9 @@
 
 #include "nn/attention.h"
 #include "nn/mlp.h"
+#include "nn/residual_stream.h"
 
 namespace inference {
-
-// The residual stream x + Norm(delta), whose sum the next norm makes; without a delta it is x.
-struct ResidualStream {
-  Tensor x;           // [T, D]
-  Tensor delta;       // [T, D]
-  Tensor delta_norm;  // [D]
-};
 
 // Norm weights are [D]. Without the two of sub-layers' outputs (Llama):
 //   h = x + Attn(Norm(x));        y = h + Mlp(Norm(h))
@@ -26,9 +20,9 @@ struct DecoderBlock {
   Tensor mlp_output_norm;
   float eps = 0.0f;  // of all norms
 
-  // angles: RopeAngles of the new tokens.
+  // angles: RopeAngles of the step's tokens.
   ResidualStream operator()(Recording& recording, const ResidualStream& in, const Tensor& angles,
-                            const StepBuffer& step, const CacheView& cache) const;
+                            const Step& step, const CacheView& cache) const;
 };
 
 }  // namespace inference

@@ -8,33 +8,25 @@ namespace inference {
 
 namespace {
 
-constexpr int64_t kFirstCapacity = 256;  // positions; a multiple of kCacheBlock
+constexpr int64_t kFirstPages = 4;
+constexpr int64_t kMaxPages = int64_t{1} << 30;
 
-int64_t RoundUp(int64_t positions) {
-  return (positions + kCacheBlock - 1) / kCacheBlock * kCacheBlock;
+int64_t BlocksOf(int64_t positions) { return (positions + kCacheBlock - 1) / kCacheBlock; }
+
+uint64_t PageBytes(const LayerCacheSpec& spec) {
+  return CacheBytes(kCacheBlock, spec.kv_heads, spec.head_dim, spec.type);
 }
 
-// The slots that a layer ever needs: a ring must hold the window of a chunk's first token and all
-// of the chunk.
-int64_t MaxCapacity(const LayerCacheSpec& spec, int64_t max_length, int64_t max_chunk) {
-  if (spec.window == 0 || spec.window > max_length) return RoundUp(max_length);
-  return std::min(RoundUp(max_length), RoundUp(spec.window + max_chunk));
+// That a sequence ever has in a layer: what a query sees and what a chunk adds lie anywhere, and
+// what a small cut needs stays.
+int64_t SequencePages(int64_t window, int64_t max_length, int64_t max_chunk) {
+  if (window == 0) return BlocksOf(max_length);
+  return std::min(BlocksOf(max_length), BlocksOf(window + kCacheBlock / 2 + max_chunk) + 1);
 }
 
-// Up to its most a layer never wraps, so position p is slot p in the old and in the new buffer.
-// Both layouts keep the positions of one head together.
-void CopyHeads(Device& device, const LayerCacheSpec& spec, const CacheView& from, CacheView& to) {
-  const auto heads = static_cast<uint64_t>(spec.kv_heads);
-  const uint64_t old_bytes = CacheBytes(from.capacity, 1, spec.head_dim, spec.type);
-  const uint64_t new_bytes = CacheBytes(to.capacity, 1, spec.head_dim, spec.type);
-  for (uint64_t h = 0; h < heads; ++h) {
-    device.Copy(from.keys, h * old_bytes, to.keys, h * new_bytes, old_bytes);
-    device.Copy(from.values, h * old_bytes, to.values, h * new_bytes, old_bytes);
-  }
-}
-
-uint64_t LayerBytes(const LayerCacheSpec& spec, int64_t capacity) {
-  return 2 * CacheBytes(capacity, spec.kv_heads, spec.head_dim, spec.type);
+uint64_t SequenceBytes(const LayerCacheSpec& spec, int64_t max_length, int64_t max_chunk) {
+  const int64_t pages = SequencePages(spec.window, max_length, max_chunk);
+  return 2 * CacheBytes(pages * kCacheBlock, spec.kv_heads, spec.head_dim, spec.type);
 }
 
 }  // namespace
@@ -47,7 +39,7 @@ std::vector<LayerCacheSpec> WithType(std::vector<LayerCacheSpec> layers, DType t
 uint64_t KvBytesPerToken(const std::vector<LayerCacheSpec>& layers) {
   uint64_t bytes = 0;
   for (const LayerCacheSpec& spec : layers) {
-    if (spec.window == 0) bytes += LayerBytes(spec, kCacheBlock) / kCacheBlock;
+    if (spec.window == 0) bytes += 2 * PageBytes(spec) / kCacheBlock;
   }
   return bytes;
 }
@@ -56,19 +48,17 @@ uint64_t FullKvBytes(const std::vector<LayerCacheSpec>& layers, int64_t max_leng
                      int64_t max_chunk) {
   uint64_t bytes = 0;
   for (const LayerCacheSpec& spec : layers) {
-    bytes += LayerBytes(spec, MaxCapacity(spec, max_length, std::min(max_chunk, max_length)));
+    bytes += SequenceBytes(spec, max_length, std::min(max_chunk, max_length));
   }
   return bytes;
 }
 
+// Layers grow one after the other.
 uint64_t OldKvBytes(const std::vector<LayerCacheSpec>& layers, int64_t max_length,
                     int64_t max_chunk) {
   uint64_t bytes = 0;
   for (const LayerCacheSpec& spec : layers) {
-    const int64_t most = MaxCapacity(spec, max_length, std::min(max_chunk, max_length));
-    int64_t capacity = kFirstCapacity;
-    while (2 * capacity < most) capacity *= 2;
-    if (capacity < most) bytes += LayerBytes(spec, capacity);
+    bytes = std::max(bytes, SequenceBytes(spec, max_length, std::min(max_chunk, max_length)));
   }
   return bytes;
 }
@@ -78,66 +68,161 @@ KvCache::KvCache(std::shared_ptr<Device> device, std::vector<LayerCacheSpec> lay
     : device_(std::move(device)),
       specs_(std::move(layers)),
       max_length_(max_length),
-      max_chunk_(max_chunk) {
+      max_chunk_(std::min(max_chunk, max_length)) {
   Require(max_length >= 1 && max_length <= kMaxCacheLength && max_chunk >= 1, Status::kLimit,
           "KV cache: {} positions in chunks of {}, want 1..{} in chunks of at least 1", max_length,
           max_chunk, kMaxCacheLength);
-  max_chunk_ = std::min(max_chunk, max_length);
-  for (const LayerCacheSpec& spec : specs_) {
+  for (size_t i = 0; i < specs_.size(); ++i) {
+    const LayerCacheSpec& spec = specs_[i];
     Require(spec.kv_heads >= 1 && spec.head_dim >= 1 && spec.window >= 0, Status::kInternal,
             "KV cache: a layer of {} heads of {}, window {}", spec.kv_heads, spec.head_dim,
             spec.window);
-    LayerBytes(spec, MaxCapacity(spec, max_length_, max_chunk_));
-    views_.push_back({.capacity = 0, .window = spec.window, .type = spec.type});
+    SequenceBytes(spec, max_length_, max_chunk_);
+    // A window that nothing leaves is full attention.
+    const int64_t window = spec.window >= max_length_ ? 0 : spec.window;
+    auto group = std::ranges::find(groups_, window, &Group::window);
+    if (group == groups_.end()) {
+      groups_.push_back({.window = window,
+                         .layers = {},
+                         .sequence_pages = SequencePages(window, max_length_, max_chunk_),
+                         .users = {},
+                         .free = {}});
+      group = groups_.end() - 1;
+    }
+    group->layers.push_back(i);
+    group->page_bytes += 2 * PageBytes(spec);
+    views_.push_back({.window = spec.window,
+                      .type = spec.type,
+                      .group = static_cast<int32_t>(group - groups_.begin())});
   }
 }
 
-bool KvCache::Reserve(int64_t length) {
-  Require(length >= 0 && length <= max_length_, Status::kInternal,
-          "KV cache: {} positions wanted, it holds at most {}", length, max_length_);
-  if (length <= reserved_) return false;
-  // New buffers first, all of them: a failure leaves the old ones in place.
-  std::vector<CacheView> grown = views_;
-  bool moved = false;
-  for (size_t i = 0; i < grown.size(); ++i) {
-    const int64_t most = MaxCapacity(specs_[i], max_length_, max_chunk_);
-    const int64_t wanted = std::min(length, most);
-    if (wanted <= views_[i].capacity) continue;
-    int64_t capacity = std::max(views_[i].capacity, kFirstCapacity);
-    while (capacity < wanted) capacity *= 2;
-    grown[i].capacity = std::min(capacity, most);
-    const uint64_t bytes =
-        CacheBytes(grown[i].capacity, specs_[i].kv_heads, specs_[i].head_dim, specs_[i].type);
-    grown[i].keys = device_->Allocate(bytes);
-    grown[i].values = device_->Allocate(bytes);
-    moved = true;
+uint64_t KvCache::LayerPageBytes(size_t layer) const { return PageBytes(specs_[layer]); }
+
+void KvCache::Reserve(const std::vector<int64_t>& pages) {
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    Group& group = groups_[g];
+    int64_t there = 0, missing = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      there = static_cast<int64_t>(group.users.size());
+      missing = pages[g] - static_cast<int64_t>(group.free.size());
+    }
+    if (missing <= 0) continue;
+    const int64_t least = there + missing;
+    Require(least <= kMaxPages, Status::kLimit, "KV cache: {} pages, at most {}", least, kMaxPages);
+    // By doubling, but a first sequence gets no more than it can use; where memory is short, what
+    // must be.
+    int64_t wanted = std::max({least, 2 * there, kFirstPages});
+    if (wanted > group.sequence_pages) wanted = std::max(least, group.sequence_pages);
+    if (there >= group.sequence_pages) wanted = std::max(least, there + there / 2);
+    try {
+      Grow(g, wanted);
+    } catch (const Error& error) {
+      if (error.status() != Status::kOomDevice || wanted == least) throw;
+      Grow(g, least);
+    }
   }
-  for (size_t i = 0; moved && i < grown.size(); ++i) {
-    if (grown[i].capacity == views_[i].capacity) continue;
-    // Attention multiplies what it masks by 0: slots that were never written must be finite.
-    device_->FillZero(grown[i].keys, 0, grown[i].keys.size());
-    device_->FillZero(grown[i].values, 0, grown[i].values.size());
-    if (views_[i].capacity > 0) CopyHeads(*device_, specs_[i], views_[i], grown[i]);
+}
+
+// A failure leaves the layers before it with more pages than are counted.
+void KvCache::Grow(size_t g, int64_t pages) {
+  Group& group = groups_[g];
+  const auto old_pages = static_cast<uint64_t>(group.users.size());
+  for (const size_t layer : group.layers) {
+    CacheView& view = views_[layer];
+    const uint64_t page = LayerPageBytes(layer), bytes = page * static_cast<uint64_t>(pages);
+    for (Buffer* buffer : {&view.keys, &view.values}) {
+      if (buffer->size() >= bytes) continue;
+      const Buffer grown = device_->Allocate(bytes);
+      // Attention multiplies what it masks by 0: what was never written must be finite.
+      device_->FillZero(grown, old_pages * page, bytes - old_pages * page);
+      if (old_pages > 0) device_->Copy(*buffer, 0, grown, 0, old_pages * page);
+      *buffer = grown;
+      ++version_;
+    }
   }
-  views_ = std::move(grown);
-  reserved_ = length;
-  return moved;
+  const std::lock_guard lock(mutex_);
+  for (int64_t i = pages; i-- > static_cast<int64_t>(old_pages);) {
+    group.free.push_back(static_cast<int32_t>(i));
+  }
+  group.users.resize(static_cast<size_t>(pages));
+}
+
+int32_t KvCache::Take(size_t g) {
+  const std::lock_guard lock(mutex_);
+  Group& group = groups_[g];
+  Require(!group.free.empty(), Status::kInternal, "KV cache: no free page in group {}", g);
+  const int32_t page = group.free.back();
+  group.free.pop_back();
+  group.users[static_cast<size_t>(page)] = 1;
+  return page;
+}
+
+void KvCache::CopyPage(size_t g, int32_t from, int32_t to) {
+  for (const size_t layer : groups_[g].layers) {
+    const uint64_t page = LayerPageBytes(layer);
+    for (const Buffer& buffer : {views_[layer].keys, views_[layer].values}) {
+      device_->Copy(buffer, static_cast<uint64_t>(from) * page, buffer,
+                    static_cast<uint64_t>(to) * page, page);
+    }
+  }
+}
+
+std::vector<std::byte> KvCache::ReadPage(size_t g, int32_t at) const {
+  std::vector<std::byte> out(groups_[g].page_bytes);
+  size_t done = 0;
+  for (const size_t layer : groups_[g].layers) {
+    const uint64_t page = LayerPageBytes(layer);
+    for (const Buffer& buffer : {views_[layer].keys, views_[layer].values}) {
+      device_->Read(buffer, static_cast<uint64_t>(at) * page, std::span(out).subspan(done, page));
+      done += page;
+    }
+  }
+  return out;
+}
+
+void KvCache::WritePage(size_t g, int32_t at, std::span<const std::byte> bytes) {
+  Require(bytes.size() == groups_[g].page_bytes, Status::kInternal,
+          "KV cache: a page of {} bytes, want {}", bytes.size(), groups_[g].page_bytes);
+  for (const size_t layer : groups_[g].layers) {
+    const uint64_t page = LayerPageBytes(layer);
+    for (const Buffer& buffer : {views_[layer].keys, views_[layer].values}) {
+      device_->Write(buffer, static_cast<uint64_t>(at) * page, bytes.first(page));
+      bytes = bytes.subspan(page);
+    }
+  }
+}
+
+void KvCache::Share(size_t group, int32_t page) {
+  const std::lock_guard lock(mutex_);
+  ++groups_[group].users[static_cast<size_t>(page)];
+}
+
+void KvCache::Release(size_t group, int32_t page) {
+  const std::lock_guard lock(mutex_);
+  if (--groups_[group].users[static_cast<size_t>(page)] == 0) groups_[group].free.push_back(page);
+}
+
+bool KvCache::IsShared(size_t group, int32_t page) const {
+  const std::lock_guard lock(mutex_);
+  return groups_[group].users[static_cast<size_t>(page)] > 1;
 }
 
 uint64_t KvCache::bytes() const {
+  const std::lock_guard lock(mutex_);
   uint64_t total = 0;
-  for (const CacheView& view : views_) total += view.keys.size() + view.values.size();
+  for (const Group& group : groups_) total += group.users.size() * group.page_bytes;
   return total;
 }
 
-int64_t KvCache::OldestRestorable(int64_t length) const {
-  int64_t oldest = 0;
-  for (const CacheView& view : views_) {
-    // The token at position n needs [n - window + 1, n); a ring holds [length - capacity, length).
-    if (view.window == 0 || length <= view.capacity) continue;
-    oldest = std::max(oldest, length - view.capacity + view.window - 1);
+uint64_t KvCache::used_bytes() const {
+  const std::lock_guard lock(mutex_);
+  uint64_t total = 0;
+  for (const Group& group : groups_) {
+    total += (group.users.size() - group.free.size()) * group.page_bytes;
   }
-  return std::min(oldest, length);
+  return total;
 }
 
 }  // namespace inference

@@ -1,9 +1,12 @@
-// Keys and values of one sequence, a CacheView a layer. Layers grow with use (by copy, in doubling
-// steps); those with a sliding window up to a ring of window + chunk positions.
+// Keys and values of all sequences over one network, in pages of 64 positions. Layers with the same
+// window are a group: a page of a group has its positions in each of the group's layers, and a
+// sequence has a page table a group. Pages count their users: sequences that begin alike share
+// them.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "device/device.h"
@@ -24,36 +27,65 @@ std::vector<LayerCacheSpec> WithType(std::vector<LayerCacheSpec> layers, DType t
 
 // Bytes that a token adds to the layers with full attention.
 uint64_t KvBytesPerToken(const std::vector<LayerCacheSpec>& layers);
-// Bytes of a KvCache of these sizes that holds max_length tokens: what bytes() is then.
+// Bytes of a KvCache whose only sequence holds max_length tokens, computed in chunks of max_chunk.
 uint64_t FullKvBytes(const std::vector<LayerCacheSpec>& layers, int64_t max_length,
                      int64_t max_chunk);
-// Bytes of the buffers that its last growth at most replaces: they are there until it is done.
+// Bytes of the buffers that growth replaces at a time: they are there until it is done.
 uint64_t OldKvBytes(const std::vector<LayerCacheSpec>& layers, int64_t max_length,
                     int64_t max_chunk);
 
 class KvCache {
  public:
-  // max_length: tokens at most. max_chunk: most tokens appended in one step (sizes the rings).
-  // Takes no memory before the first Reserve. LIMIT where the largest sizes overflow.
+  // max_length: tokens of a sequence at most. max_chunk: of a step. Takes no memory yet. LIMIT
+  // where the largest sizes overflow.
   KvCache(std::shared_ptr<Device> device, std::vector<LayerCacheSpec> layers, int64_t max_length,
           int64_t max_chunk);
 
-  // Makes room for positions [0, length). Returns true where buffers moved: recordings that name
-  // the old ones are stale. OOM_DEVICE leaves the cache as it was. Submission thread only.
-  bool Reserve(int64_t length);
-  const CacheView& layer(size_t index) const { return views_[index]; }
   int64_t max_length() const { return max_length_; }
-  int64_t max_chunk() const { return max_chunk_; }
-  uint64_t bytes() const;
-  // The fewest tokens the sequence may be cut back to when it holds `length`: rings forget old
-  // ones.
-  int64_t OldestRestorable(int64_t length) const;
+  size_t groups() const { return groups_.size(); }
+  int64_t window(size_t group) const { return groups_[group].window; }
+  uint64_t page_bytes(size_t group) const { return groups_[group].page_bytes; }
+  // That a sequence keeps behind its end in a group with a window: so it can be cut back a little.
+  int64_t kept_positions(size_t group) const { return groups_[group].window + kCacheBlock / 2; }
+
+  // ---- submission thread only ----
+  const CacheView& layer(size_t index) const { return views_[index]; }
+  // Counts the moves of buffers: recordings made before the last one are stale.
+  uint64_t version() const { return version_; }
+  // So that `pages[group]` calls of Take succeed. OOM_DEVICE leaves everything usable.
+  void Reserve(const std::vector<int64_t>& pages);
+  int32_t Take(size_t group);  // a reserved page, with one user; what is in it is undefined
+  void CopyPage(size_t group, int32_t from, int32_t to);
+  // All of a page: of each layer of the group the keys, then the values. page_bytes(group).
+  std::vector<std::byte> ReadPage(size_t group, int32_t page) const;
+  void WritePage(size_t group, int32_t page, std::span<const std::byte> bytes);
+
+  // ---- any thread ----
+  void Share(size_t group, int32_t page);    // one user more
+  void Release(size_t group, int32_t page);  // one less
+  bool IsShared(size_t group, int32_t page) const;
+  uint64_t bytes() const;       // of all pages, free ones too
+  uint64_t used_bytes() const;  // of pages with users
 
  private:
-  std::shared_ptr<Device> device_;
-  std::vector<LayerCacheSpec> specs_;
+  struct Group {
+    int64_t window = 0;
+    std::vector<size_t> layers;
+    uint64_t page_bytes = 0;
+    int64_t sequence_pages = 0;   // that one sequence ever has
+    std::vector<uint32_t> users;  // by page
+    std::vector<int32_t> free;
+  };
+  void Grow(size_t group, int64_t pages);
+  uint64_t LayerPageBytes(size_t layer) const;  // keys or values
+
+  const std::shared_ptr<Device> device_;
+  const std::vector<LayerCacheSpec> specs_;
+  const int64_t max_length_, max_chunk_;
   std::vector<CacheView> views_;
-  int64_t max_length_, max_chunk_, reserved_ = 0;
+  uint64_t version_ = 0;
+  mutable std::mutex mutex_;  // of users, free
+  std::vector<Group> groups_;
 };
 
 }  // namespace inference

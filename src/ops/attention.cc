@@ -9,21 +9,18 @@ namespace inference {
 
 namespace {
 
-const std::vector<std::string> kGroupFiles = {"kv_cache", "attention_group"};
-constexpr int64_t kQueryTile = 8;  // queries that share the reading of keys and values
+const std::vector<std::string> kGroupFiles = {"step", "kv_cache", "attention_group"};
 
 int64_t PaddedHead(const HeadShape& shape) { return (shape.head_dim + 15) / 16 * 16; }
 
 std::string Defines(const HeadShape& shape, DType type) {
-  return fmt::format("-D HEAD_DIM={} -D N_MAX={}{}", shape.head_dim, kQueryTile,
+  return fmt::format("-D HEAD_DIM={} -D N_MAX={}{}", shape.head_dim, kTileTokens,
                      type == DType::kF16 ? " -D KV_F16" : "");
 }
 
-void CheckCache(const char* op, const CacheView& cache, int64_t T) {
-  Require(cache.capacity > 0 && cache.capacity % kCacheBlock == 0, Status::kInternal,
-          "{}: cache of {} slots, want a multiple of {}", op, cache.capacity, kCacheBlock);
-  Require(T <= cache.capacity, Status::kInternal, "{}: {} tokens into a cache of {} slots", op, T,
-          cache.capacity);
+void CheckCache(const char* op, const CacheView& cache) {
+  Require(static_cast<bool>(cache.keys) && static_cast<bool>(cache.values), Status::kInternal,
+          "{}: the cache has no pages", op);
   Require(cache.type == DType::kF32 || cache.type == DType::kF16, Status::kInternal,
           "{}: cache of {}, want F32 or F16", op, InfoOf(cache.type).name);
 }
@@ -52,7 +49,9 @@ Work RopeWork(const HeadShape& shape, int64_t T, int64_t pairs, bool is_normed, 
       .flops = static_cast<uint64_t>(turned * (6 * pairs + (is_normed ? 4 : 0) * shape.head_dim))};
 }
 
-// Of T queries from `position` on: keys and values that any of them sees count once.
+// What rows attend to depends on where they stand, which recordings do not know: a profile counts
+// all rows as if they stood together, their first token at `position`, and reads what they see
+// once.
 Work AttendWork(const HeadShape& shape, int64_t T, int64_t window, DType type, int64_t position) {
   int64_t seen = 0;  // pairs of a query and a position
   for (int64_t t = position; t < position + T; ++t) {
@@ -66,14 +65,14 @@ Work AttendWork(const HeadShape& shape, int64_t T, int64_t window, DType type, i
           .flops = static_cast<uint64_t>(4 * seen * shape.heads * shape.head_dim)};
 }
 
-// Of one token at `position`: the results of each block.
-Work MergeWork(const HeadShape& shape, int64_t window, int64_t position) {
+// Of `rows` tokens at `position`: the results of each block.
+Work MergeWork(const HeadShape& shape, int64_t rows, int64_t window, int64_t position) {
   const int64_t oldest = window > 0 ? std::max<int64_t>(0, position - window + 1) : 0;
   const int64_t results =
-      (position / kCacheBlock - oldest / kCacheBlock + 1) * shape.heads * PaddedHead(shape);
+      rows * (position / kCacheBlock - oldest / kCacheBlock + 1) * shape.heads * PaddedHead(shape);
   return {.what = fmt::format("{} heads of {}", shape.heads, shape.head_dim),
           .read_bytes = FloatBytes(results),
-          .written_bytes = FloatBytes(shape.heads * shape.head_dim),
+          .written_bytes = FloatBytes(rows * shape.heads * shape.head_dim),
           .flops = static_cast<uint64_t>(3 * results)};
 }
 
@@ -83,103 +82,117 @@ struct Attention {
   const Tensor& queries;
   const HeadShape& shape;
   float scale;
-  const StepBuffer& step;
+  const Step& step;
   const CacheView& cache;
   const std::string& defines;
-  const LaunchWork& work;
   const Tensor& o;
 
-  int64_t T() const { return queries.dim(0); }
+  int32_t T() const { return static_cast<int32_t>(step.shape.tokens); }
+  int32_t singles() const { return static_cast<int32_t>(step.shape.singles); }
+  int32_t tiles() const { return static_cast<int32_t>(step.shape.tiles); }
   int32_t H() const { return static_cast<int32_t>(shape.heads); }
   int32_t K() const { return static_cast<int32_t>(shape.kv_heads); }
-  int32_t capacity() const { return static_cast<int32_t>(cache.capacity); }
   int32_t window() const { return static_cast<int32_t>(cache.window); }
-  int64_t most_blocks() const {  // a window begins and ends anywhere
-    return cache.capacity / kCacheBlock + 2;
+  // Of 64 positions, that a token sees at most: a window begins and ends anywhere.
+  int64_t most_blocks() const {
+    const int64_t in_window = cache.window > 0 ? cache.window / kCacheBlock + 2 : step.shape.blocks;
+    return std::min(in_window, step.shape.blocks);
+  }
+  LaunchWork work(int64_t tokens) const {
+    return [shape = shape, tokens, window = cache.window, type = cache.type](int64_t position) {
+      return AttendWork(shape, tokens, window, type, position);
+    };
   }
   LaunchWork merge_work() const {
-    return [shape = shape, window = cache.window](int64_t position) {
-      return MergeWork(shape, window, position);
+    return [shape = shape, rows = step.shape.singles, window = cache.window](int64_t position) {
+      return MergeWork(shape, rows, window, position);
     };
   }
 };
 
-// One token on a CPU device: blocks of positions by themselves, then the blocks of each head.
+// Rows of one token on a CPU device: blocks of positions by themselves, then the blocks of each
+// head.
 void AttendByBlocks(const Attention& a) {
   const int64_t padded = PaddedHead(a.shape), gqa = a.shape.heads / a.shape.kv_heads;
-  const Tensor results = a.recording.Temp({a.shape.heads, a.most_blocks(), padded + 16});
+  const int64_t singles = a.step.shape.singles;
+  const Tensor results = a.recording.Temp({singles, a.shape.heads, a.most_blocks(), padded + 16});
   const std::string all = fmt::format("{} -D GQA={}", a.defines, gqa);
-  const std::vector<std::string> files = {"kv_cache", "attention", "attention_decode"};
+  const std::vector<std::string> files = {"step", "kv_cache", "attention", "attention_decode"};
   const auto most_blocks = static_cast<int32_t>(a.most_blocks());
-  a.recording.Launch("attend_blocks", files, all, a.shape.kv_heads * a.most_blocks(), a.work,
-                     results.buffer, a.queries.buffer, a.cache.keys, a.cache.values,
-                     a.step.buffer(), a.K(), a.capacity(), a.window(), most_blocks, a.scale, 1.0f);
-  a.recording.Launch("attend_merge", files, all, a.shape.heads, a.merge_work(), a.o.buffer,
-                     results.buffer, a.step.buffer(), a.H(), a.window(), most_blocks);
+  a.recording.Launch("attend_blocks", files, all, singles * a.shape.kv_heads * a.most_blocks(),
+                     a.work(singles), results.buffer, a.queries.buffer, a.cache.keys,
+                     a.cache.values, a.step.buffer, a.T(), a.singles(), a.K(), a.cache.group,
+                     a.window(), most_blocks, a.scale, 1.0f);
+  a.recording.Launch("attend_merge", files, all, singles * a.shape.heads, a.merge_work(),
+                     a.o.buffer, results.buffer, a.step.buffer, a.T(), a.singles(), a.H(),
+                     a.window(), most_blocks);
 }
 
-// Many tokens on a CPU device.
+// Rows of many tokens on a CPU device.
 void AttendByTiles(const Attention& a) {
-  const int64_t tiles = (a.T() + kQueryTile - 1) / kQueryTile;
-  a.recording.Launch("attend", {"kv_cache", "attention"}, a.defines, tiles * a.shape.heads, a.work,
-                     a.o.buffer, a.queries.buffer, a.cache.keys, a.cache.values, a.step.buffer(),
-                     static_cast<int32_t>(a.T()), a.H(), a.K(), a.capacity(), a.window(), a.scale);
+  a.recording.Launch("attend", {"step", "kv_cache", "attention"}, a.defines,
+                     a.step.shape.tiles * a.shape.heads, a.work(a.T() - a.singles()), a.o.buffer,
+                     a.queries.buffer, a.cache.keys, a.cache.values, a.step.buffer, a.T(),
+                     a.tiles(), a.H(), a.K(), a.cache.group, a.window(), a.scale);
 }
 
-// The same two on other devices. One token: a work-group a head and a block, then one a head.
+// The same two on other devices. Rows of one token: a work-group a head and a block, then one a
+// head.
 void AttendByBlockGroups(const Attention& a) {
   const std::string defines = a.defines + " -D QUERIES=1";
   const auto most_blocks = static_cast<int32_t>(a.most_blocks());
-  const Tensor parts = a.recording.Temp({a.shape.heads, a.most_blocks(), PaddedHead(a.shape) + 2});
-  a.recording.LaunchGroups("attend_block_group", kGroupFiles, defines,
-                           a.most_blocks() * a.shape.heads, kCacheBlock, a.work, parts.buffer,
-                           a.queries.buffer, a.cache.keys, a.cache.values, a.step.buffer(),
-                           most_blocks, a.H(), a.K(), a.capacity(), a.window(), a.scale);
-  a.recording.LaunchGroups("attend_merge_group", kGroupFiles, defines, a.shape.heads, kCacheBlock,
-                           a.merge_work(), a.o.buffer, parts.buffer, a.step.buffer(), most_blocks,
-                           a.window());
+  const int64_t heads = a.step.shape.singles * a.shape.heads;
+  const Tensor parts = a.recording.Temp({heads, a.most_blocks(), PaddedHead(a.shape) + 2});
+  a.recording.LaunchGroups("attend_block_group", kGroupFiles, defines, a.most_blocks() * heads,
+                           kCacheBlock, a.work(a.step.shape.singles), parts.buffer,
+                           a.queries.buffer, a.cache.keys, a.cache.values, a.step.buffer, a.T(),
+                           most_blocks, a.H(), a.K(), a.cache.group, a.window(), a.scale);
+  a.recording.LaunchGroups("attend_merge_group", kGroupFiles, defines, heads, kCacheBlock,
+                           a.merge_work(), a.o.buffer, parts.buffer, a.step.buffer, a.T(),
+                           most_blocks, a.H(), a.window());
 }
 
-// Many tokens: as many share a work-group as its local memory holds.
+// Rows of many tokens: as many share a work-group as its local memory holds.
 void AttendByTileGroups(const Attention& a) {
   const auto floats = static_cast<uint64_t>(PaddedHead(a.shape) + 2 * kCacheBlock);  // of a token
   const uint64_t fits = a.recording.device().info().local_memory_bytes / (floats * sizeof(float));
-  const int64_t tile = fits >= static_cast<uint64_t>(kQueryTile) ? kQueryTile : 1;
+  const int64_t queries = fits >= static_cast<uint64_t>(kTileTokens) ? kTileTokens : 1;
+  const int64_t split = kTileTokens / queries;
   a.recording.LaunchGroups(
-      "attend_tile_group", kGroupFiles, a.defines + fmt::format(" -D QUERIES={}", tile),
-      (a.T() + tile - 1) / tile * a.shape.heads, kCacheBlock, a.work, a.o.buffer, a.queries.buffer,
-      a.cache.keys, a.cache.values, a.step.buffer(), static_cast<int32_t>(a.T()), a.H(), a.K(),
-      a.capacity(), a.window(), a.scale);
+      "attend_tile_group", kGroupFiles, a.defines + fmt::format(" -D QUERIES={}", queries),
+      a.step.shape.tiles * split * a.shape.heads, kCacheBlock, a.work(a.T() - a.singles()),
+      a.o.buffer, a.queries.buffer, a.cache.keys, a.cache.values, a.step.buffer, a.T(),
+      static_cast<int32_t>(split), a.H(), a.K(), a.cache.group, a.window(), a.scale);
 }
 
 }  // namespace
 
-uint64_t CacheBytes(int64_t capacity, int64_t kv_heads, int64_t head_dim, DType type) {
+uint64_t CacheBytes(int64_t positions, int64_t kv_heads, int64_t head_dim, DType type) {
   const int64_t padded = PaddedHead({.head_dim = head_dim});
   const auto per_slot = CheckedMul(static_cast<uint64_t>(kv_heads) * InfoOf(type).block_bytes,
                                    static_cast<uint64_t>(padded));
   const auto bytes =
-      per_slot ? CheckedMul(*per_slot, static_cast<uint64_t>(capacity)) : std::nullopt;
+      per_slot ? CheckedMul(*per_slot, static_cast<uint64_t>(positions)) : std::nullopt;
   Require(bytes.has_value(), Status::kLimit, "KV cache: {} positions of {} heads of {}: overflows",
-          capacity, kv_heads, head_dim);
+          positions, kv_heads, head_dim);
   return *bytes;
 }
 
-Tensor RopeAngles(Recording& recording, const RopeTable& rope, const StepBuffer& step, int64_t T) {
-  const int64_t pairs = rope.inv_freq.dim(0);
+Tensor RopeAngles(Recording& recording, const RopeTable& rope, const Step& step) {
+  const int64_t T = step.shape.tokens, pairs = rope.inv_freq.dim(0);
   Tensor angles = recording.Temp({T, 2, pairs});
-  recording.Launch("rope_angles", {"rope_angles"}, "", T,
+  recording.Launch("rope_angles", {"step", "rope_angles"}, "", T,
                    Work{.what = fmt::format("{} frequencies", pairs),
                         .read_bytes = FloatBytes(pairs),
                         .written_bytes = FloatBytes(2 * pairs * T),
                         .flops = static_cast<uint64_t>(pairs * T)},
-                   angles.buffer, rope.inv_freq.buffer, step.buffer(), static_cast<int32_t>(T),
+                   angles.buffer, rope.inv_freq.buffer, step.buffer, static_cast<int32_t>(T),
                    static_cast<int32_t>(pairs), rope.attention_factor);
   return angles;
 }
 
 Tensor RopeAppend(Recording& recording, const Tensor& qkv, const HeadShape& shape,
-                  const Tensor& angles, const RopeOptions& options, const StepBuffer& step,
+                  const Tensor& angles, const RopeOptions& options, const Step& step,
                   const CacheView& cache) {
   const int64_t T = qkv.dim(0), pairs = angles.dim(2);
   const int64_t columns = (shape.heads + 2 * shape.kv_heads) * shape.head_dim;
@@ -190,42 +203,35 @@ Tensor RopeAppend(Recording& recording, const Tensor& qkv, const HeadShape& shap
           pairs, shape.head_dim);
   Require(static_cast<bool>(options.q_norm_weight) == static_cast<bool>(options.k_norm_weight),
           Status::kInternal, "rope: queries and keys are both normed or neither");
-  CheckCache("rope", cache, T);
+  CheckCache("rope", cache);
   const bool is_normed = static_cast<bool>(options.q_norm_weight);
   Tensor q = recording.Temp({T, shape.heads * PaddedHead(shape)});
-  recording.Launch("rope_append", {"kv_cache", "rope"}, Defines(shape, cache.type),
-                   T * (shape.heads + shape.kv_heads),
-                   RopeWork(shape, T, pairs, is_normed, cache.type), q.buffer, cache.keys,
-                   cache.values, qkv.buffer, angles.buffer, options.q_norm_weight.buffer,
-                   options.k_norm_weight.buffer, step.buffer(), static_cast<int32_t>(T),
-                   static_cast<int32_t>(shape.heads), static_cast<int32_t>(shape.kv_heads),
-                   static_cast<int32_t>(pairs), static_cast<int32_t>(cache.capacity), options.eps,
-                   static_cast<int32_t>(is_normed));
+  recording.Launch(
+      "rope_append", {"step", "kv_cache", "rope"}, Defines(shape, cache.type),
+      T * (shape.heads + shape.kv_heads), RopeWork(shape, T, pairs, is_normed, cache.type),
+      q.buffer, cache.keys, cache.values, qkv.buffer, angles.buffer, options.q_norm_weight.buffer,
+      options.k_norm_weight.buffer, step.buffer, static_cast<int32_t>(T),
+      static_cast<int32_t>(shape.heads), static_cast<int32_t>(shape.kv_heads),
+      static_cast<int32_t>(pairs), cache.group, options.eps, static_cast<int32_t>(is_normed));
   return q;
 }
 
 Tensor Attend(Recording& recording, const Tensor& queries, const HeadShape& shape,
-              const AttendOptions& options, const StepBuffer& step, const CacheView& cache) {
-  const int64_t T = queries.dim(0);
+              const AttendOptions& options, const Step& step, const CacheView& cache) {
+  const int64_t T = step.shape.tokens;
   Require(shape.kv_heads > 0 && shape.heads % shape.kv_heads == 0, Status::kInternal,
           "attend: {} heads over {} key-value heads", shape.heads, shape.kv_heads);
-  Require(queries.dim(1) == shape.heads * PaddedHead(shape), Status::kInternal,
+  Require(queries.shape == Shape{T, shape.heads * PaddedHead(shape)}, Status::kInternal,
           "attend: queries are [{}], want [{}, {}]", fmt::join(queries.shape, ", "), T,
           shape.heads * PaddedHead(shape));
-  CheckCache("attend", cache, T);
+  CheckCache("attend", cache);
   Tensor o = recording.Temp({T, shape.heads * shape.head_dim});
   std::string defines = Defines(shape, cache.type);
   if (options.soft_cap > 0.0f) defines += fmt::format(" -D SOFT_CAP={:.9e}f", options.soft_cap);
-  const LaunchWork work = [shape, T, window = cache.window, type = cache.type](int64_t position) {
-    return AttendWork(shape, T, window, type, position);
-  };
-  const Attention a{recording, queries, shape, options.scale, step, cache, defines, work, o};
+  const Attention a{recording, queries, shape, options.scale, step, cache, defines, o};
   const bool cpu = recording.family() == KernelFamily::kCpu;
-  if (T == 1) {
-    cpu ? AttendByBlocks(a) : AttendByBlockGroups(a);
-  } else {
-    cpu ? AttendByTiles(a) : AttendByTileGroups(a);
-  }
+  if (step.shape.singles > 0) cpu ? AttendByBlocks(a) : AttendByBlockGroups(a);
+  if (step.shape.tiles > 0) cpu ? AttendByTiles(a) : AttendByTileGroups(a);
   return o;
 }
 

@@ -7,19 +7,18 @@
 
 namespace inference {
 
-// Keys and values of one layer. Position p lives at slot p % capacity.
-//   keys   [K, capacity / 16, E16, 16]: sixteen positions side by side
-//   values [K, capacity, E16]          E16 = head_dim rounded up to 16
+// Keys and values of one layer, of all sequences, in pages of kCacheBlock positions of one sequence
+// each (cl/kv_cache.cl).
 struct CacheView {
   Buffer keys, values;
-  int64_t capacity = 0;      // slots, a multiple of kCacheBlock
   int64_t window = 0;        // a query sees its last `window` positions, itself included; 0 = all
   DType type = DType::kF32;  // or kF16: each key and value is rounded to it once, when appended
+  int32_t group = 0;         // whose page tables the layer goes by
 };
 constexpr int64_t kCacheBlock = 64;  // positions a block; scores are merged by block, in order
 
-// Bytes of the keys (or the values) of one layer.
-uint64_t CacheBytes(int64_t capacity, int64_t kv_heads, int64_t head_dim, DType type);
+// Bytes of the keys (or the values) of one layer and so many positions.
+uint64_t CacheBytes(int64_t positions, int64_t kv_heads, int64_t head_dim, DType type);
 
 struct HeadShape {
   int64_t heads = 0;     // H, of queries
@@ -39,13 +38,13 @@ struct RopeOptions {
   float eps = 0.0f;
 };
 
-// Cosines and sines for the T new tokens, whose positions are `step`'s: [T, 2, R / 2].
-Tensor RopeAngles(Recording& recording, const RopeTable& rope, const StepBuffer& step, int64_t T);
+// Cosines and sines for the tokens of the step: [T, 2, R / 2].
+Tensor RopeAngles(Recording& recording, const RopeTable& rope, const Step& step);
 
-// Turns queries and keys of the T new tokens by `angles` and appends keys and values to the cache.
-// qkv: [T, (H + 2K) * E]. Returns the queries, [T, H * E16].
+// Turns queries and keys of the tokens of the step by `angles` and appends keys and values to the
+// cache. qkv: [T, (H + 2K) * E]. Returns the queries, [T, H * E16].
 Tensor RopeAppend(Recording& recording, const Tensor& qkv, const HeadShape& shape,
-                  const Tensor& angles, const RopeOptions& options, const StepBuffer& step,
+                  const Tensor& angles, const RopeOptions& options, const Step& step,
                   const CacheView& cache);
 
 struct AttendOptions {
@@ -53,8 +52,9 @@ struct AttendOptions {
   float soft_cap = 0.0f;  // > 0: a score s becomes soft_cap * tanh(s / soft_cap)  (Gemma 2)
 };
 
-// o[t, h] = softmax(cap(scale * q[t, h] K^T)) V, causal, within the window. Returns [T, H * E].
+// o[t, h] = softmax(cap(scale * q[t, h] K^T)) V, causal, within its row and the window. Returns [T,
+// H * E].
 Tensor Attend(Recording& recording, const Tensor& queries, const HeadShape& shape,
-              const AttendOptions& options, const StepBuffer& step, const CacheView& cache);
+              const AttendOptions& options, const Step& step, const CacheView& cache);
 
 }  // namespace inference

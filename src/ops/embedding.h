@@ -7,9 +7,11 @@
 
 namespace inference {
 
-// W: [V, D]. The ids of the T new tokens come from `step` (the caller has checked them against V).
-// Returns [T, D].
-Tensor Embed(Recording& recording, const PackedMatrix& W, const StepBuffer& step, int64_t T,
-             float scale);
+// W: [V, D]. Of the tokens of the step, whose ids the caller has checked against V. Returns [T, D].
+Tensor Embed(Recording& recording, const PackedMatrix& W, const Step& step, float scale);
+
+// Rows of x [T, D]: those of the step's outputs first ... first + count - 1. Returns [count, D].
+Tensor TakeOutputs(Recording& recording, const Tensor& x, const Step& step, int64_t first,
+                   int64_t count);
 
 }  // namespace inference

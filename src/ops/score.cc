@@ -14,20 +14,23 @@ constexpr size_t kLanes = 16, kLargest = 32, kOfTarget = 33, kLikeliest = 34;
 
 }  // namespace
 
-Tensor ScoreRows(Recording& recording, const Tensor& logits, const Buffer& targets) {
+void ScoreRows(Recording& recording, const Tensor& logits, const Buffer& targets, int64_t first,
+               const Tensor& scores) {
   Require(logits.shape.size() == 2, Status::kInternal, "score: logits have {} axes, want 2",
           logits.shape.size());
   const int64_t T = logits.dim(0), V = logits.dim(1);
-  const Tensor out = recording.Temp({T, kScoreFloats});
+  Require(scores.shape.size() == 2 && scores.dim(1) == kScoreFloats && first >= 0 &&
+              first + T <= scores.dim(0),
+          Status::kInternal, "score: rows [{}, {}) of scores [{}]", first, first + T,
+          fmt::join(scores.shape, ", "));
   const auto values = static_cast<uint64_t>(T * V);
   recording.Launch("score_rows", {"score"}, "", T,
                    Work{.what = fmt::format("{} logits", V),
                         .read_bytes = 2 * values * sizeof(float),
                         .written_bytes = static_cast<uint64_t>(T * kScoreFloats) * sizeof(float),
                         .flops = 24 * values},
-                   out.buffer, logits.buffer, targets, static_cast<int32_t>(T),
-                   static_cast<int32_t>(V));
-  return out;
+                   scores.buffer, logits.buffer, targets, static_cast<int32_t>(T),
+                   static_cast<int32_t>(V), static_cast<int32_t>(first));
 }
 
 std::vector<RowScore> ScoresFrom(std::span<const float> rows) {

@@ -14,8 +14,10 @@ struct RowScore {
   int32_t likeliest = 0;  // the largest logit, lowest id on a tie
 };
 
-// Of logits [T, V] and the ids of T tokens, which the caller has range-checked.
-Tensor ScoreRows(Recording& recording, const Tensor& logits, const Buffer& targets);
+// Of logits [n, V] and the ids targets[first], targets[first + 1] ..., which the caller has
+// range-checked, into rows [first, first + n) of scores [T, kScoreFloats].
+void ScoreRows(Recording& recording, const Tensor& logits, const Buffer& targets, int64_t first,
+               const Tensor& scores);
 
 // What ScoreRows left of T rows, its tensor as it was read.
 std::vector<RowScore> ScoresFrom(std::span<const float> rows);

@@ -1,10 +1,7 @@
 #include "tensor/recording.h"
 
 #include <algorithm>
-#include <map>
-#include <mutex>
 
-#include "util/checked.h"
 #include "util/error.h"
 
 namespace inference {
@@ -17,10 +14,6 @@ constexpr int kMostApart = 16;             // runs, after work-groups did not me
 // Of work between two looks at a cancel flag: some 20 ms of a CPU.
 constexpr uint64_t kSliceFlops = 4'000'000'000;
 
-KernelFamily FamilyOf(const Device& device) {
-  return device.info().type == DeviceType::kCpu ? KernelFamily::kCpu : KernelFamily::kGpu;
-}
-
 Work WorkOf(const LaunchWork& work, int64_t position) {
   const auto* at = std::get_if<std::function<Work(int64_t)>>(&work);
   return at == nullptr ? std::get<Work>(work) : (*at)(position);
@@ -30,42 +23,20 @@ int64_t GroupSize(KernelFamily family) { return family == KernelFamily::kGpu ? k
 
 }  // namespace
 
-// Intermediates that no Tensor names any more, by size. Nodes run in order, so a later node may
-// overwrite what an earlier one was the last to read.
-struct Recording::Arena {
-  std::multimap<uint64_t, Buffer> free;
-};
+KernelFamily FamilyOf(const Device& device) {
+  return device.info().type == DeviceType::kCpu ? KernelFamily::kCpu : KernelFamily::kGpu;
+}
 
 Recording::Recording(std::shared_ptr<Device> device) : Recording(device, FamilyOf(*device)) {}
 
 Recording::Recording(std::shared_ptr<Device> device, KernelFamily family)
-    : device_(std::move(device)), family_(family), arena_(std::make_shared<Arena>()) {}
+    : Recording(device, family, std::make_shared<TempArena>(device)) {}
+
+Recording::Recording(std::shared_ptr<Device> device, KernelFamily family,
+                     std::shared_ptr<TempArena> arena)
+    : device_(std::move(device)), family_(family), arena_(std::move(arena)) {}
 
 Recording::~Recording() = default;
-
-Tensor Recording::Temp(const Shape& shape) {
-  uint64_t bytes = sizeof(float);
-  for (const int64_t extent : shape) {
-    const auto product = CheckedMul(bytes, static_cast<uint64_t>(extent));
-    Require(extent >= 0 && product.has_value(), Status::kLimit,
-            "intermediate tensor: size overflows");
-    bytes = *product;
-  }
-  Buffer buffer;
-  // A block up to twice the size serves: small ones must not pin the large.
-  if (const auto it = arena_->free.lower_bound(bytes);
-      it != arena_->free.end() && it->first <= 2 * bytes) {
-    buffer = it->second;
-    arena_->free.erase(it);
-  } else {
-    buffer = device_->Allocate(bytes);
-  }
-  const std::weak_ptr<Arena> arena = arena_;
-  std::shared_ptr<void> lease(nullptr, [arena, buffer](void*) {
-    if (const auto home = arena.lock()) home->free.emplace(buffer.size(), buffer);
-  });
-  return {std::move(buffer), shape, std::move(lease)};
-}
 
 int64_t Recording::PartsFor(int64_t units) const {
   if (family_ == KernelFamily::kGpu) {

@@ -12,6 +12,7 @@
 
 #include "device/device.h"
 #include "tensor/resident.h"
+#include "tensor/temp_arena.h"
 #include "tensor/tensor.h"
 #include "util/cancel.h"
 
@@ -20,6 +21,7 @@ namespace inference {
 // Two families of kernels (docs/DESIGN.md): wide vectors and one work-item a group for CPU devices,
 // one output element a work-item elsewhere.
 enum class KernelFamily { kCpu, kGpu };
+KernelFamily FamilyOf(const Device& device);
 
 // Attention's work grows with what is cached: a function of the position of the first new token.
 using LaunchWork = std::variant<Work, std::function<Work(int64_t position)>>;
@@ -28,6 +30,8 @@ class Recording {
  public:
   explicit Recording(std::shared_ptr<Device> device);
   Recording(std::shared_ptr<Device> device, KernelFamily family);  // tests: a family by force
+  // Intermediates lie in `arena`.
+  Recording(std::shared_ptr<Device> device, KernelFamily family, std::shared_ptr<TempArena> arena);
   ~Recording();
   Recording(const Recording&) = delete;
   Recording& operator=(const Recording&) = delete;
@@ -36,7 +40,7 @@ class Recording {
   KernelFamily family() const { return family_; }
 
   // An intermediate: its memory serves later nodes once the last Tensor that names it is gone.
-  Tensor Temp(const Shape& shape);
+  Tensor Temp(const Shape& shape) { return arena_->Take(shape); }
 
   // Inputs of products are rounded to 8 bits in blocks of 32 columns (the option activations =
   // int8). Before the first node.
@@ -89,7 +93,6 @@ class Recording {
     Range range;
     LaunchWork work;
   };
-  struct Arena;
   static std::variant<Buffer, uint32_t> Word(const Buffer& buffer) { return buffer; }
   static std::variant<Buffer, uint32_t> Word(int32_t value) {
     return std::bit_cast<uint32_t>(value);
@@ -103,7 +106,7 @@ class Recording {
 
   std::shared_ptr<Device> device_;
   KernelFamily family_;
-  std::shared_ptr<Arena> arena_;
+  std::shared_ptr<TempArena> arena_;
   std::vector<Node> nodes_;
   bool rounds_activations_ = false;
   bool one_launch_ = false;

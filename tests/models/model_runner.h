@@ -13,11 +13,14 @@
 #include "formats/safetensors.h"
 #include "models/checkpoint.h"
 #include "nn/causal_lm.h"
+#include "nn/kv_sequence.h"
 #include "support/test_device.h"
 
 namespace inference {
 
 using Ids = std::vector<int32_t>;
+
+enum class LogitsOf { kLast, kAll };
 
 inline std::unique_ptr<CausalLm> LoadTestModel(const std::string& path) {
   return LoadModel(OpenCheckpoint(path), TestDevice(), {});
@@ -33,8 +36,10 @@ class ModelRunner {
       : network_(&network),
         family_(family),
         rounded_(rounded),
-        cache_(TestDevice(), WithType(network.cache_specs(), kv_type), max_length, max_chunk),
-        step_(*TestDevice(), max_chunk) {}
+        cache_(std::make_shared<KvCache>(TestDevice(), WithType(network.cache_specs(), kv_type),
+                                         max_length, max_chunk)),
+        sequence_(cache_),
+        step_(*TestDevice()) {}
 
   // Logits of the ids that follow what was run before: of all, [T, V], or of the last one.
   std::vector<float> Run(std::span<const int32_t> ids, LogitsOf which) {
@@ -42,34 +47,46 @@ class ModelRunner {
     std::vector<float> out(
         static_cast<size_t>((which == LogitsOf::kAll ? T : 1) * network_->dims().vocab_size));
     TestDevice()->Run([&] {
-      if (cache_.Reserve(length_ + T) || T != recorded_T_ || which != recorded_which_) {
-        recording_ = family_ ? std::make_unique<Recording>(TestDevice(), *family_)
-                             : std::make_unique<Recording>(TestDevice());
-        if (T == 1 && which == LogitsOf::kLast) recording_->UseOneLaunch();  // as sessions do
-        if (rounded_) recording_->RoundActivations();
-        logits_ = network_->Forward(*recording_, step_, cache_, T, which);
-        recorded_T_ = T;
-        recorded_which_ = which;
-      }
-      step_.Set(*TestDevice(), length_, 0, ids);
+      sequence_.Extend(T);
+      const StepRow row{.position = sequence_.length(),
+                        .ids = ids,
+                        .outputs = which == LogitsOf::kAll ? T : 1,
+                        .tables = sequence_.Tables(T)};
+      const StepShape shape = ShapeOf({&row, 1});
+      const bool moved = step_.Reserve(*TestDevice(), {&row, 1}) || version_ != cache_->version();
+      version_ = cache_->version();
+      if (moved || !recording_ || shape != shape_) Record(shape);
+      step_.Set(*TestDevice(), {&row, 1});
       recording_->Run();
       TestDevice()->Read(logits_.buffer, 0, std::as_writable_bytes(std::span(out)));
+      sequence_.Commit(T);
     });
-    length_ += T;
     return out;
   }
 
-  KvCache& cache() { return cache_; }
-  void CutTo(int64_t length) { length_ = length; }
+  KvSequence& sequence() { return sequence_; }
 
  private:
+  void Record(const StepShape& shape) {
+    shape_ = shape;
+    recording_ = family_ ? std::make_unique<Recording>(TestDevice(), *family_)
+                         : std::make_unique<Recording>(TestDevice());
+    if (shape.tokens == 1) recording_->UseOneLaunch();  // as an engine does
+    if (rounded_) recording_->RoundActivations();
+    const Step step = step_.step(shape);
+    const ResidualStream stream =
+        network_->Forward(*recording_, step, *cache_, network_->dims().num_layers);
+    logits_ = network_->Logits(*recording_, step, stream, 0, shape.outputs);
+  }
+
   const CausalLm* network_;
   std::optional<KernelFamily> family_;
   bool rounded_;
-  KvCache cache_;
+  std::shared_ptr<KvCache> cache_;
+  KvSequence sequence_;
   StepBuffer step_;
-  int64_t length_ = 0, recorded_T_ = 0;
-  LogitsOf recorded_which_ = LogitsOf::kLast;
+  StepShape shape_;
+  uint64_t version_ = 0;
   std::unique_ptr<Recording> recording_;
   Tensor logits_;
 };

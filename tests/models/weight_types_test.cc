@@ -13,7 +13,7 @@
 #include "support/expect_error.h"
 #include "support/safetensors_writer.h"
 #include "support/temp_dir.h"
-#include "support/test_device.h"
+#include "support/test_step.h"
 
 namespace inference {
 namespace {
@@ -42,10 +42,10 @@ std::vector<float> Values(const TensorSet& tensors, const StoredTensor& stored, 
   for (int64_t row = 0; row < rows; ++row) ids.push_back(static_cast<int32_t>(row));
   std::vector<float> out;
   TestDevice()->Run([&] {
-    StepBuffer step(*TestDevice(), 8);
-    step.Set(*TestDevice(), 0, 0, ids);
+    StepBuffer buffer(*TestDevice());
+    const Step step = SetStep(buffer, ids);
     Recording recording(TestDevice());
-    const Tensor y = Embed(recording, W, step, rows, 1.0f);
+    const Tensor y = Embed(recording, W, step, 1.0f);
     recording.Run();
     out = Download(y.buffer, static_cast<size_t>(rows * columns));
   });

@@ -10,7 +10,7 @@
 #include "ops/embedding.h"
 #include "support/affine_reference.h"
 #include "support/matmul_choice.h"
-#include "support/test_device.h"
+#include "support/test_step.h"
 #include "util/error.h"
 
 namespace inference {
@@ -227,10 +227,10 @@ TEST_P(MatmulTypeTest, EmbeddingIsTheRowsOfTheTable) {
   const std::vector<int32_t> ids = {0, 36, 15, 16, 16, 31};
   const float scale = 1.5f;
   TestDevice()->Run([&] {
-    StepBuffer step(*TestDevice(), 8);
-    step.Set(*TestDevice(), 0, 0, ids);
+    StepBuffer buffer(*TestDevice());
+    const Step step = SetStep(buffer, ids);
     Recording recording(TestDevice());
-    const Tensor y = Embed(recording, W.packed, step, static_cast<int64_t>(ids.size()), scale);
+    const Tensor y = Embed(recording, W.packed, step, scale);
     recording.Run();
     const auto got = Download(y.buffer, ids.size() * static_cast<size_t>(D));
     for (size_t t = 0; t < ids.size(); ++t) {

@@ -18,8 +18,19 @@ std::vector<RowScore> Scores(const std::vector<float>& logits, const std::vector
   std::vector<float> rows;
   TestDevice()->Run([&] {
     Recording recording(TestDevice(), family);
-    const Tensor out =
-        ScoreRows(recording, Upload({T, V}, logits), Upload(std::span<const int32_t>(targets)));
+    const Buffer ids = Upload(std::span<const int32_t>(targets));
+    const Tensor out = recording.Temp({T, kScoreFloats});
+    // In two pieces, as those do whose logits do not fit.
+    const int64_t half = T / 2;
+    const auto piece = [&](int64_t first, int64_t n) {
+      const auto* from = logits.data() + first * V;
+      if (n > 0) {
+        ScoreRows(recording, Upload({n, V}, std::vector<float>(from, from + n * V)), ids, first,
+                  out);
+      }
+    };
+    piece(0, half);
+    piece(half, T - half);
     recording.Run();
     rows = Download(out.buffer, static_cast<size_t>(T * kScoreFloats));
   });

@@ -6,7 +6,7 @@
 #include "ops/matmul.h"
 #include "ops/sample.h"
 #include "support/matmul_choice.h"
-#include "support/test_device.h"
+#include "support/test_step.h"
 
 namespace inference {
 namespace {
@@ -116,16 +116,18 @@ TEST(Work, OfWhatIsFusedWithAProduct) {
 
 TEST(Work, OfAttentionGrowsWithWhatIsSeen) {
   constexpr HeadShape kHeads{4, 2, 24};  // padded to 32
-  const StepBuffer step(*TestDevice(), 8);
+  StepBuffer buffer(*TestDevice());
+  const std::vector<int32_t> ids(3), pages = {0};
   const auto work_at = [&](int64_t position, int64_t T, int64_t window) {
-    const uint64_t bytes = CacheBytes(128, kHeads.kv_heads, kHeads.head_dim, DType::kF32);
-    CacheView cache{TestDevice()->Allocate(bytes), TestDevice()->Allocate(bytes), 128, window};
+    const uint64_t bytes = CacheBytes(64, kHeads.kv_heads, kHeads.head_dim, DType::kF32);
+    const CacheView cache{TestDevice()->Allocate(bytes), TestDevice()->Allocate(bytes), window};
+    const StepRow row{position, std::span(ids).first(static_cast<size_t>(T)), 0, {{0, pages}}};
     return Find(ProfileOf(
                     [&](Recording& recording) {
                       TestDevice()->FillZero(cache.keys, 0, bytes);
                       TestDevice()->FillZero(cache.values, 0, bytes);
-                      TestDevice()->FillZero(step.buffer(), 0, step.buffer().size());
-                      Attend(recording, Zeros({T, 4 * 32}), kHeads, {}, step, cache);
+                      Attend(recording, Zeros({T, 4 * 32}), kHeads, {}, SetStep(buffer, {&row, 1}),
+                             cache);
                     },
                     position),
                 T == 1 ? "attend_blocks" : "attend")
@@ -147,18 +149,22 @@ TEST(Work, OfAttentionGrowsWithWhatIsSeen) {
 
 TEST(Work, OfTheRest) {
   const PackedMatrix W = ZeroMatrix(DType::kQ8_0, 64, 32);
-  StepBuffer step(*TestDevice(), 2);
-  Sampler sampler(*TestDevice(), 64);
+  StepBuffer buffer(*TestDevice());
+  Sampler sampler(*TestDevice(), 64, 1);
+  const std::vector<int32_t> ids = {1, 2}, pages = {0};
+  const StepRow row{0, ids, 0, {{0, pages}}};
   const Tensor logits = Zeros({1, 64}), qkv = Zeros({2, 8 * 16}), inv_freq = Zeros({4});
   const uint64_t bytes = CacheBytes(64, 2, 16, DType::kF32);
-  const CacheView cache{TestDevice()->Allocate(bytes), TestDevice()->Allocate(bytes), 64, 0};
+  const CacheView cache{TestDevice()->Allocate(bytes), TestDevice()->Allocate(bytes)};
   const auto times = ProfileOf([&](Recording& recording) {
-    sampler.Reset(*TestDevice(), {});
-    step.Set(*TestDevice(), 0, 0, std::vector<int32_t>{1, 2});
-    Embed(recording, W, step, 2, 1.0f);
-    RopeAppend(recording, qkv, {4, 2, 16}, RopeAngles(recording, {inv_freq, 1.0f}, step, 2), {},
-               step, cache);
-    sampler.Record(recording, logits, step);
+    const SampleOptions greedy;
+    const SampleRow sample{&greedy, 0, {}};
+    EXPECT_FALSE(sampler.Set(*TestDevice(), {&sample, 1}));
+    const Step step = SetStep(buffer, {&row, 1});
+    Embed(recording, W, step, 1.0f);
+    RopeAppend(recording, qkv, {4, 2, 16}, RopeAngles(recording, {inv_freq, 1.0f}, step), {}, step,
+               cache);
+    sampler.Record(recording, logits);
   });
   const Work embed = Find(times, "embed").work;
   EXPECT_EQ(embed.weight_bytes, 2 * StoredRowBytes(DType::kQ8_0, 32));

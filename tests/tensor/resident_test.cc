@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "support/expect_error.h"
-#include "support/test_device.h"
+#include "support/test_step.h"
 #include "tensor/recording.h"
 #include "tensor/step_buffer.h"
 
@@ -16,9 +16,9 @@ namespace {
 using testing::HasSubstr;
 
 TEST(ResidentSource, EveryKernelHasNamesOfItsOwn) {
-  const std::vector<std::string> files = {"weights", "embedding"};
-  const std::vector<PhaseKernel> kernels = {{"embed", files, "-D TYPE_F32 -D STEP_TOKENS=8"},
-                                            {"embed", files, "-D TYPE_Q4_1 -D STEP_TOKENS=8"},
+  const std::vector<std::string> files = {"step", "weights", "embedding"};
+  const std::vector<PhaseKernel> kernels = {{"embed", files, "-D TYPE_F32"},
+                                            {"embed", files, "-D TYPE_Q4_1"},
                                             {"sample_pick", {"sample"}, ""},
                                             {"sample_partial", {"sample"}, ""}};
   const std::string source = ResidentSource(kernels);
@@ -50,7 +50,7 @@ struct Chain {
   std::vector<Phase> phases;
 };
 
-Chain MakeChain(const StepBuffer& step) {
+Chain MakeChain(const Step& step) {
   Chain out;
   for (int i = 0; i <= kPhases; ++i) {
     out.tables.push_back(TestDevice()->Allocate(kRows * kColumns * sizeof(float)));
@@ -58,9 +58,9 @@ Chain MakeChain(const StepBuffer& step) {
   const auto bits = [](float value) { return std::bit_cast<uint32_t>(value); };
   for (int i = 0; i < kPhases; ++i) {
     out.phases.push_back(
-        {{"embed", {"weights", "embedding"}, "-D TYPE_F32 -D STEP_TOKENS=8"},
+        {{"embed", {"step", "weights", "embedding"}, "-D TYPE_F32"},
          i % 3 + 1,
-         {out.tables[static_cast<size_t>(i) + 1], out.tables[static_cast<size_t>(i)], step.buffer(),
+         {out.tables[static_cast<size_t>(i) + 1], out.tables[static_cast<size_t>(i)], step.buffer,
           uint32_t{kRows}, uint32_t{kColumns}, bits(1.25f)}});
   }
   return out;
@@ -90,11 +90,10 @@ void LaunchEach(const Chain& chain, size_t first) {
 
 TEST(ResidentLaunch, GivesTheBitsOfSeparateLaunches) {
   TestDevice()->Run([] {
-    StepBuffer step(*TestDevice(), kRows);
+    StepBuffer buffer(*TestDevice());
     std::vector<int32_t> ids(kRows);
     for (int32_t i = 0; i < kRows; ++i) ids[static_cast<size_t>(i)] = (i * 5 + 3) % kRows;
-    step.Set(*TestDevice(), 0, 0, ids);
-    const Chain chain = MakeChain(step);
+    const Chain chain = MakeChain(SetStep(buffer, ids));
     const auto want = LastTable(chain, [&] { LaunchEach(chain, 0); });
     // So long that groups meet, unless somebody stops this process for seconds; and not at all, so
     // that whoever comes first gives up.
@@ -125,10 +124,11 @@ TEST(Recording, OneLaunchIsAskedForBeforeTheFirstNode) {
     Recording recording(TestDevice(), KernelFamily::kCpu);
     recording.UseOneLaunch();
     recording.Run();  // nothing to do
-    StepBuffer step(*TestDevice(), 1);
+    StepBuffer buffer(*TestDevice());
+    const Step step = buffer.step({.tokens = 1});
     const Tensor table = recording.Temp({16, 4}), y = recording.Temp({1, 4});
-    recording.Launch("embed", {"weights", "embedding"}, "-D TYPE_F32 -D STEP_TOKENS=8", 1, Work{},
-                     y.buffer, table.buffer, step.buffer(), 1, 4, 1.0f);
+    recording.Launch("embed", {"step", "weights", "embedding"}, "-D TYPE_F32", 1, Work{}, y.buffer,
+                     table.buffer, step.buffer, 1, 4, 1.0f);
     ExpectError(Status::kInternal, {"one launch, after 1 nodes"},
                 [&] { recording.UseOneLaunch(); });
   });

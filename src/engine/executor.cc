@@ -1,0 +1,198 @@
+#include "engine/executor.h"
+
+#include <algorithm>
+
+#include "tensor/recording.h"
+#include "util/error.h"
+
+namespace inference {
+
+namespace {
+
+constexpr size_t kMaxRecordings = 16;
+constexpr int64_t kMaxLogits = int64_t{16} << 20;  // values of a piece: 64 MiB
+// Steps of so many tokens are one launch: their nodes are so small that launches would count.
+constexpr int64_t kOneLaunchTokens = 16;
+
+}  // namespace
+
+struct Executor::Recorded {
+  StepShape shape;
+  Mode mode = Mode::kPrefill;
+  std::unique_ptr<Recording> recording;
+  Buffer logits;  // kLogits, kSample: [M, V]
+  Buffer scores;  // kScores: [M, kScoreFloats]
+};
+
+struct Executor::Call {
+  Mode mode;
+  Rows rows;
+  const CancelFlag* cancel;
+  std::span<float> logits = {};           // kLogits, kSample
+  std::span<const int32_t> targets = {};  // kScores
+  std::vector<RowScore>* scores = nullptr;
+  std::span<const SampleRow> samples = {};  // kSample
+  std::vector<int32_t>* sampled = nullptr;
+};
+
+Executor::Executor(std::shared_ptr<Device> device, const CausalLm& network, ExecutorOptions options)
+    : device_(std::move(device)),
+      network_(network),
+      options_(std::move(options)),
+      cache_(std::make_shared<KvCache>(device_, options_.cache_specs, options_.max_length,
+                                       options_.max_tokens)),
+      arena_(std::make_shared<TempArena>(device_)),
+      step_(*device_),
+      sampler_(*device_, network.dims().vocab_size, options_.max_tokens),
+      targets_(device_->Allocate(static_cast<uint64_t>(options_.max_tokens) * sizeof(int32_t))) {}
+
+Executor::~Executor() = default;
+
+int64_t Executor::logits_rows() const {
+  return std::clamp(kMaxLogits / network_.dims().vocab_size, int64_t{1}, options_.max_tokens);
+}
+
+void Executor::Prefill(Rows rows, const CancelFlag* cancel) {
+  Compute({.mode = Mode::kPrefill, .rows = rows, .cancel = cancel});
+}
+
+void Executor::Logits(Rows rows, std::span<float> out, const CancelFlag* cancel) {
+  Compute({.mode = Mode::kLogits, .rows = rows, .cancel = cancel, .logits = out});
+}
+
+std::vector<RowScore> Executor::Scores(Rows rows, std::span<const int32_t> targets,
+                                       const CancelFlag* cancel) {
+  std::vector<RowScore> scores;
+  Compute({.mode = Mode::kScores,
+           .rows = rows,
+           .cancel = cancel,
+           .targets = targets,
+           .scores = &scores});
+  return scores;
+}
+
+std::vector<int32_t> Executor::Sample(Rows rows, std::span<const SampleRow> samples,
+                                      std::span<float> logits, const CancelFlag* cancel) {
+  std::vector<int32_t> sampled;
+  Compute({.mode = Mode::kSample,
+           .rows = rows,
+           .cancel = cancel,
+           .logits = logits,
+           .samples = samples,
+           .sampled = &sampled});
+  return sampled;
+}
+
+void Executor::Compute(const Call& call) {
+  device_->Run([&] {
+    try {
+      RunStep(call);
+    } catch (const Error& error) {
+      if (error.status() != Status::kOomDevice || recorded_.empty()) throw;
+      DropRecordings();  // what other shapes took may be what this one lacks
+      RunStep(call);
+    }
+    for (const ExecutorRow& row : call.rows) {
+      row.sequence->Commit(static_cast<int64_t>(row.ids.size()));
+    }
+  });
+}
+
+void Executor::RunStep(const Call& call) {
+  std::vector<StepRow> rows;
+  for (const ExecutorRow& row : call.rows) {
+    const auto tokens = static_cast<int64_t>(row.ids.size());
+    row.sequence->Extend(tokens);
+    rows.push_back({row.sequence->length(), row.ids, row.outputs, row.sequence->Tables(tokens)});
+  }
+  const StepShape shape = ShapeOf(rows);
+  Require(shape.tokens >= 1 && shape.tokens <= options_.max_tokens, Status::kInternal,
+          "step: {} tokens, want 1..{}", shape.tokens, options_.max_tokens);
+  const auto M = static_cast<size_t>(shape.outputs);
+  const size_t V = static_cast<size_t>(network_.dims().vocab_size);
+  Require((call.logits.empty() || call.logits.size() == M * V) &&
+              (call.mode != Mode::kScores || call.targets.size() == M) &&
+              (call.mode != Mode::kSample || call.samples.size() == M),
+          Status::kInternal, "step: {} outputs; {} logits, {} targets, {} samples", M,
+          call.logits.size(), call.targets.size(), call.samples.size());
+  bool moved = step_.Reserve(*device_, rows) || recorded_version_ != cache_->version();
+  if (call.mode == Mode::kSample) moved |= sampler_.Set(*device_, call.samples);
+  if (moved) recorded_.clear();
+  recorded_version_ = cache_->version();
+  Recorded& recorded = RecordedFor(shape, call.mode);
+  step_.Set(*device_, rows);
+  if (call.mode == Mode::kScores) device_->Write(targets_, 0, std::as_bytes(call.targets));
+  int64_t position = 0;
+  for (const StepRow& row : rows) position = std::max(position, row.position);
+  recorded.recording->Run(position, call.cancel);
+  Read(call, recorded);
+}
+
+void Executor::Read(const Call& call, const Recorded& recorded) {
+  if (!call.logits.empty()) {
+    device_->Read(recorded.logits, 0, std::as_writable_bytes(call.logits));
+  }
+  switch (call.mode) {
+    case Mode::kPrefill:
+    case Mode::kLogits:
+      device_->Finish();
+      break;
+    case Mode::kScores: {
+      std::vector<float> values(call.targets.size() * kScoreFloats);
+      device_->Read(recorded.scores, 0, std::as_writable_bytes(std::span(values)));
+      *call.scores = ScoresFrom(values);
+      break;
+    }
+    case Mode::kSample:
+      *call.sampled = sampler_.Results(*device_, recorded.shape.outputs);
+      break;
+  }
+}
+
+Executor::Recorded& Executor::RecordedFor(const StepShape& shape, Mode mode) {
+  const auto found = std::ranges::find_if(
+      recorded_, [&](const auto& r) { return r->shape == shape && r->mode == mode; });
+  if (found != recorded_.end()) {
+    recorded_.splice(recorded_.begin(), recorded_, found);
+  } else {
+    recorded_.push_front(Record(shape, mode));
+    if (recorded_.size() > kMaxRecordings) recorded_.pop_back();
+  }
+  return *recorded_.front();
+}
+
+std::unique_ptr<Executor::Recorded> Executor::Record(const StepShape& shape, Mode mode) {
+  auto out = std::make_unique<Recorded>();
+  out->shape = shape;
+  out->mode = mode;
+  out->recording = std::make_unique<Recording>(device_, FamilyOf(*device_), arena_);
+  Recording& recording = *out->recording;
+  if (shape.tokens <= kOneLaunchTokens && mode != Mode::kPrefill) recording.UseOneLaunch();
+  if (options_.rounds_activations) recording.RoundActivations();
+  const Step step = step_.step(shape);
+  const ResidualStream stream =
+      network_.Forward(recording, step, *cache_, network_.dims().num_layers);
+  const int64_t M = shape.outputs;
+  if (mode == Mode::kLogits || mode == Mode::kSample) {
+    const Tensor logits = network_.Logits(recording, step, stream, 0, M);
+    out->logits = logits.buffer;
+    if (mode == Mode::kSample) sampler_.Record(recording, logits);
+  }
+  if (mode == Mode::kScores) {
+    const Tensor scores = recording.Temp({M, kScoreFloats});
+    out->scores = scores.buffer;
+    for (int64_t first = 0; first < M; first += logits_rows()) {
+      const int64_t n = std::min(logits_rows(), M - first);
+      ScoreRows(recording, network_.Logits(recording, step, stream, first, n), targets_, first,
+                scores);
+    }
+  }
+  return out;
+}
+
+void Executor::DropRecordings() {
+  recorded_.clear();
+  arena_->Clear();
+}
+
+}  // namespace inference

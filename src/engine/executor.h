@@ -1,0 +1,84 @@
+// Steps of a network: the next tokens of one or several sequences in one pass. All that a step
+// needs but the weights lives here, once for a model: pages of keys and values, recordings by
+// shape, memory of intermediates.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "nn/causal_lm.h"
+#include "nn/kv_sequence.h"
+#include "ops/sample.h"
+#include "ops/score.h"
+#include "util/cancel.h"
+
+namespace inference {
+
+// The next tokens of a sequence: 1 or more ids of the vocabulary, for which it has the positions.
+struct ExecutorRow {
+  KvSequence* sequence = nullptr;
+  std::span<const int32_t> ids;
+  int64_t outputs = 0;  // results are wanted after the last so many ids
+};
+
+struct ExecutorOptions {
+  int64_t max_length = 0;  // tokens of a sequence
+  int64_t max_tokens = 0;  // of a step, of all rows
+  std::vector<LayerCacheSpec> cache_specs;
+  bool rounds_activations = false;  // see Recording::RoundActivations
+};
+
+// Any thread may call; steps run one after the other, and the caller waits. A step commits its ids
+// to the sequences; where it throws (CANCELLED, OOM_DEVICE, DEVICE_LOST, ...) they hold what they
+// held before. A sequence is in one step at a time.
+class Executor {
+ public:
+  Executor(std::shared_ptr<Device> device, const CausalLm& network, ExecutorOptions options);
+  ~Executor();
+
+  const std::shared_ptr<KvCache>& cache() const { return cache_; }
+  int64_t max_tokens() const { return options_.max_tokens; }
+  // Most outputs of one call of Logits or Scores that one piece of logits holds.
+  int64_t logits_rows() const;
+
+  using Rows = std::span<const ExecutorRow>;
+  void Prefill(Rows rows, const CancelFlag* cancel);
+  // Logits after each output, in order: out [M, vocab_size].
+  void Logits(Rows rows, std::span<float> out, const CancelFlag* cancel);
+  // Log-probabilities of targets [M], the tokens that follow the outputs; the logits stay on the
+  // device, in pieces.
+  std::vector<RowScore> Scores(Rows rows, std::span<const int32_t> targets,
+                               const CancelFlag* cancel);
+  // Samples after each output: samples [M]. kNoToken where logits are not numbers. logits: where
+  // not empty, [M, vocab_size] of them as they were before sampling.
+  std::vector<int32_t> Sample(Rows rows, std::span<const SampleRow> samples,
+                              std::span<float> logits, const CancelFlag* cancel);
+
+  void DropRecordings();  // and what memory they use
+
+ private:
+  enum class Mode { kPrefill, kLogits, kScores, kSample };
+  struct Recorded;
+  struct Call;
+
+  void Compute(const Call& call);
+  void RunStep(const Call& call);  // submission thread, as what follows
+  Recorded& RecordedFor(const StepShape& shape, Mode mode);
+  std::unique_ptr<Recorded> Record(const StepShape& shape, Mode mode);
+  void Read(const Call& call, const Recorded& recorded);
+
+  const std::shared_ptr<Device> device_;
+  const CausalLm& network_;
+  const ExecutorOptions options_;
+  const std::shared_ptr<KvCache> cache_;
+  std::shared_ptr<TempArena> arena_;
+  StepBuffer step_;
+  Sampler sampler_;
+  Buffer targets_;
+  std::list<std::unique_ptr<Recorded>> recorded_;  // the last used first
+  uint64_t recorded_version_ = 0;                  // of the cache, that they name
+};
+
+}  // namespace inference
