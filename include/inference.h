@@ -318,9 +318,10 @@ INF_API inf_status inf_profile_stop(inf_runtime* runtime, uint32_t device, inf_b
 /* ---- Cancel [A] --------------------------------------------------------------------------------- */
 
 /* Sticky until reset, so a cancel that comes before the work is not lost. inf_cancel_trigger is one
- * atomic store: any thread, also from a signal handler. Work ends within one token, or within
- * some 10 GFLOP of a prompt (a twentieth of a second on a CPU; more where one product of a prefill_chunk
- * is more), with INF_E_CANCELLED; the session then holds exactly its committed tokens. */
+ * atomic store: any thread, also from a signal handler. Work ends within one token, or within some 10
+ * GFLOP of a prompt (more where one product of a prefill_chunk is more), with INF_E_CANCELLED; the
+ * session then holds exactly its committed tokens. Measured in a prompt of 4096 tokens, 135M parameters, 2
+ * cores: 0.07 s, at most 0.1 s; 0.22 s while other processes want both cores. */
 INF_API inf_status inf_cancel_new(inf_cancel** out, inf_error* err);
 INF_API void inf_cancel_trigger(inf_cancel* cancel);
 INF_API void inf_cancel_reset(inf_cancel* cancel);

@@ -43,8 +43,8 @@ class Session {
   void CheckIds(std::span<const int32_t> ids) const;
 
   // Computes one chunk (1 to model().prefill_chunk() ids) and commits it. CONTEXT_FULL where it
-  // does not fit, CANCELLED where `cancel` is set meanwhile: some 0.05 s of work may follow on a
-  // CPU.
+  // does not fit, CANCELLED where `cancel` is set meanwhile: two slices of work may follow
+  // (tensor/recording.cc), some 0.1 s on two cores.
   void Prefill(std::span<const int32_t> ids, const CancelFlag* cancel = nullptr);
   // The same, with the logits after every id: `out` is [n, vocab_size].
   void PrefillLogits(std::span<const int32_t> ids, std::span<float> out,
