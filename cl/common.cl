@@ -136,7 +136,7 @@ INLINE float16 exp_of_negative16(const float16 x) {
   return select(exp_in_range16(x), (float16)(0.0f), x < -87.33f);
 }
 
-// And of any x: +inf above 88.7, too.
+// And of any x: +inf above 88.72, and from 88.37 to there held at exp(88.37), the last that 2^n has room for.
 INLINE float16 exp16(const float16 x) {
   float16 y = exp_in_range16(clamp(x, -87.33f, 88.37f));
   y = select(y, (float16)(0.0f), x < -87.33f);

@@ -279,14 +279,30 @@ typedef struct inf_memory_desc {
   uint64_t active_bytes; /* in use */
   uint64_t cached_bytes; /* given back, kept for reuse */
   uint64_t peak_bytes;   /* highest active since the start or the last reset */
-  uint64_t limit_bytes;  /* an allocation that would pass it is refused with INF_E_OOM_DEVICE */
+  uint64_t limit_bytes;  /* of active and cached together, or INF_NO_LIMIT */
+  uint64_t cache_limit_bytes; /* of cached, or INF_NO_LIMIT */
 } inf_memory_desc;
 
-/* Device memory by our own count (some drivers enforce none). [C] */
+#define INF_NO_LIMIT UINT64_MAX
+
+/* Device memory of this runtime, by our own count (some drivers enforce none); a device that nothing has
+ * used yet has none. Where more than three times the weights of the models on a device become active, a
+ * log line of level WARNING, part "memory", says so with active_mb, model_mb and peak_mb (10^6 bytes),
+ * once until it has been less again, and what is cached is given back. [C] */
 INF_API inf_status inf_memory_info(const inf_runtime* runtime, uint32_t device, inf_memory_desc* out,
                                    inf_error* err);
-INF_API inf_status inf_memory_set_limit(inf_runtime* runtime, uint32_t device, uint64_t limit_bytes,
-                                        inf_error* err);
+
+/* Limits of one device; they open it. What is cached beyond one is given back at once, what is active
+ * stays. A call that needs more is refused with INF_E_OOM_DEVICE, and a text with the bytes wanted, active
+ * and allowed: a load leaves nothing behind, a session keeps its tokens and goes on once there is room.
+ *   bytes  set_limit: of active and cached; 0 = what the runtime began with: the option memory_limit, else
+ *          what the device has. set_cache_limit: of cached, at first 256 MiB; 0 = keep nothing
+ *   old    NULL, or gets the earlier limit. Errors: ARG (no such device), DEVICE. [C] */
+INF_API inf_status inf_memory_set_limit(inf_runtime* runtime, uint32_t device, uint64_t bytes,
+                                        uint64_t* old, inf_error* err);
+INF_API inf_status inf_memory_set_cache_limit(inf_runtime* runtime, uint32_t device, uint64_t bytes,
+                                              uint64_t* old, inf_error* err);
+/* peak_bytes becomes what is active now; cached memory goes back to the driver. [C] */
 INF_API inf_status inf_memory_reset_peak(inf_runtime* runtime, uint32_t device, inf_error* err);
 INF_API inf_status inf_memory_trim(inf_runtime* runtime, uint32_t device, inf_error* err);
 
@@ -318,9 +334,10 @@ INF_API inf_status inf_profile_stop(inf_runtime* runtime, uint32_t device, inf_b
 /* ---- Cancel [A] --------------------------------------------------------------------------------- */
 
 /* Sticky until reset, so a cancel that comes before the work is not lost. inf_cancel_trigger is one
- * atomic store: any thread, also from a signal handler. Work ends within one token, or within
- * some 10 GFLOP of a prompt (a twentieth of a second on a CPU; more where one product of a prefill_chunk
- * is more), with INF_E_CANCELLED; the session then holds exactly its committed tokens. */
+ * atomic store: any thread, also from a signal handler. Work ends within one token, or within some 10
+ * GFLOP of a prompt (more where one product of a prefill_chunk is more), with INF_E_CANCELLED; the
+ * session then holds exactly its committed tokens. Measured in a prompt of 4096 tokens, 135M parameters, 2
+ * cores: 0.07 s, at most 0.1 s; 0.22 s while other processes want both cores. */
 INF_API inf_status inf_cancel_new(inf_cancel** out, inf_error* err);
 INF_API void inf_cancel_trigger(inf_cancel* cancel);
 INF_API void inf_cancel_reset(inf_cancel* cancel);
@@ -713,9 +730,28 @@ typedef struct inf_metrics {
   uint64_t prefill_ns;
   uint64_t decode_ns;
   uint64_t kv_bytes;         /* keys and values of this session */
+  uint64_t cancelled;        /* of requests */
+  uint64_t failed;           /* of requests */
+  uint64_t cached_tokens;    /* of prompts, already in the session */
+  uint64_t total_ns;
+  uint64_t active_bytes; /* device memory at the end of the last request */
+  uint64_t peak_bytes;   /* the highest of any request's peak_bytes */
+  double prefill_tok_s;  /* prompt_tokens / prefill_ns */
+  double decode_tok_s;   /* tokens but each request's first / decode_ns */
 } inf_metrics;
 
+/* Sums of the session's requests: inf_generate, and inf_gen_* once it is freed. */
 INF_API inf_status inf_session_metrics(const inf_session* session, inf_metrics* out, inf_error* err);
+
+/* What the runtime has done and holds. *json is replaced by an object:
+ *   uptime_ns; requests, cancelled, failed, prompt_tokens, cached_tokens, generated_tokens, prefill_ns,
+ *   decode_ns, total_ns, prefill_tok_s, decode_tok_s: as inf_metrics, of all sessions ever
+ *   models   those that are loaded: {path, architecture, device, weight_bytes}; architecture is "" and
+ *            weight_bytes 0 while one is loading
+ *   devices  by index: {name, active_bytes, cached_bytes, peak_bytes, limit_bytes, cache_limit_bytes (null =
+ *            no limit), programs_built, programs_loaded (from the kernel cache), programs_ns (both)}
+ * Cheap: reads counters, opens nothing, waits for no device. */
+INF_API inf_status inf_runtime_metrics(const inf_runtime* runtime, inf_buf* json, inf_error* err);
 
 #ifdef __cplusplus
 }

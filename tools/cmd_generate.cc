@@ -17,7 +17,7 @@ struct Options {
   SamplingOptions sampling;
   std::string prompt, ids, messages, chat_template;
   bool has_prompt = false, has_ids = false, has_messages = false;
-  bool json = false;
+  bool json = false, metrics = false;
 };
 
 // True where `bytes` end within a code point, or are the rest of one: its text comes with a later
@@ -147,6 +147,11 @@ void Run(const Options& options) {
   Call(inf_session_new, loaded.model.get(), nullptr, session.out());
   const inf_result result =
       options.json ? StreamJson(session, request, tokenizer) : StreamText(session, request);
+  if (options.metrics) {
+    TextOutput metrics;
+    Call(inf_runtime_metrics, loaded.runtime.get(), metrics.out());
+    Err(fmt::format("{}\n", metrics.view()));
+  }
   if (result.finish == INF_FINISH_CANCELLED) {
     throw ApiError(INF_E_CANCELLED, "stopped by Ctrl-C");
   }
@@ -170,6 +175,8 @@ Command AddGenerate(CLI::App& root) {
   AddTemplateOption(*app, options->chat_template);
   AddSamplingOptions(*app, options->sampling);
   app->add_flag("--json", options->json, "JSON lines, see below");
+  app->add_flag("--metrics", options->metrics,
+                "At the end, a line of JSON on stderr: requests, tokens, times, memory, programs");
   app->footer(
       "With --json, one line for every generated token, as it comes:\n"
       "  {\"token\": TEXT, \"token_id\": ID}\n"

@@ -149,6 +149,14 @@ type Metrics struct {
 	Prefill         time.Duration
 	Decode          time.Duration
 	KVBytes         uint64
+	Cancelled       uint64 // of Requests
+	Failed          uint64 // of Requests
+	CachedTokens    uint64 // of prompts, already in the session
+	Total           time.Duration
+	ActiveBytes     uint64  // device memory at the end of the last request
+	PeakBytes       uint64  // its highest during any request
+	PrefillTokS     float64 // tokens a second
+	DecodeTokS      float64
 }
 
 // Metrics may be asked for at any time.
@@ -167,5 +175,13 @@ func (s *Session) Metrics() (Metrics, error) {
 		Prefill:         time.Duration(m.prefill_ns),
 		Decode:          time.Duration(m.decode_ns),
 		KVBytes:         uint64(m.kv_bytes),
+		Cancelled:       uint64(m.cancelled),
+		Failed:          uint64(m.failed),
+		CachedTokens:    uint64(m.cached_tokens),
+		Total:           time.Duration(m.total_ns),
+		ActiveBytes:     uint64(m.active_bytes),
+		PeakBytes:       uint64(m.peak_bytes),
+		PrefillTokS:     float64(m.prefill_tok_s),
+		DecodeTokS:      float64(m.decode_tok_s),
 	}, nil
 }

@@ -6,6 +6,7 @@
 
 namespace inference::capi {
 
+static_assert(kNoLimit == INF_NO_LIMIT);
 static_assert(static_cast<uint32_t>(DeviceType::kCpu) == INF_DEVICE_CPU);
 static_assert(static_cast<uint32_t>(DeviceType::kGpu) == INF_DEVICE_GPU);
 static_assert(static_cast<uint32_t>(DeviceType::kAccelerator) == INF_DEVICE_ACCELERATOR);
@@ -72,15 +73,28 @@ inf_status inf_memory_info(const inf_runtime* runtime, uint32_t device, inf_memo
     desc.cached_bytes = stats.cached;
     desc.peak_bytes = stats.peak;
     desc.limit_bytes = stats.limit;
+    desc.cache_limit_bytes = stats.cache_limit;
     FillOut(out, desc);
   });
 }
 
-inf_status inf_memory_set_limit(inf_runtime* runtime, uint32_t device, uint64_t limit_bytes,
-                                inf_error* err) {
+inf_status inf_memory_set_limit(inf_runtime* runtime, uint32_t device, uint64_t bytes,
+                                uint64_t* old, inf_error* err) {
   return Guard(err, [&] {
     const auto object = Lookup(runtime, "runtime");
-    object->runtime->OpenDevice(device)->SetMemoryLimit(limit_bytes);
+    if (old != nullptr) RequireOut(old, "old");
+    const uint64_t earlier = object->runtime->SetMemoryLimit(device, bytes);
+    if (old != nullptr) *old = earlier;
+  });
+}
+
+inf_status inf_memory_set_cache_limit(inf_runtime* runtime, uint32_t device, uint64_t bytes,
+                                      uint64_t* old, inf_error* err) {
+  return Guard(err, [&] {
+    const auto object = Lookup(runtime, "runtime");
+    if (old != nullptr) RequireOut(old, "old");
+    const uint64_t earlier = object->runtime->SetCacheLimit(device, bytes);
+    if (old != nullptr) *old = earlier;
   });
 }
 

@@ -40,10 +40,6 @@ GenerateRequest RequestFor(const Session& session, const RequestObject& from) {
   return request;
 }
 
-double PerSecond(uint64_t tokens, uint64_t ns) {
-  return ns == 0 ? 0.0 : static_cast<double>(tokens) * 1e9 / static_cast<double>(ns);
-}
-
 inf_result Describe(const GenerateResult& from) {
   inf_result result = {};
   result.finish = static_cast<uint32_t>(from.finish);
@@ -55,9 +51,9 @@ inf_result Describe(const GenerateResult& from) {
   result.total_ns = from.total_ns;
   result.active_bytes = from.active_bytes;
   result.peak_bytes = from.peak_bytes;
-  result.prefill_tok_s = PerSecond(from.prompt_tokens - from.cached_tokens, from.prefill_ns);
+  result.prefill_tok_s = TokensPerSecond(from.prompt_tokens - from.cached_tokens, from.prefill_ns);
   result.decode_tok_s =
-      from.generated_tokens < 2 ? 0.0 : PerSecond(from.generated_tokens - 1, from.decode_ns);
+      from.generated_tokens < 2 ? 0.0 : TokensPerSecond(from.generated_tokens - 1, from.decode_ns);
   return result;
 }
 

@@ -78,4 +78,12 @@ inf_status inf_runtime_set_log_level(inf_runtime* runtime, int32_t level, inf_er
   });
 }
 
+inf_status inf_runtime_metrics(const inf_runtime* runtime, inf_buf* json, inf_error* err) {
+  return Guard(err, [&] {
+    const auto object = Lookup(runtime, "runtime");
+    RequireBuffer(json, "json");
+    FillBuffer(json, object->runtime->DescribeMetrics());
+  });
+}
+
 }  // extern "C"

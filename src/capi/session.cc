@@ -119,7 +119,7 @@ inf_status inf_session_metrics(const inf_session* session, inf_metrics* out, inf
   return Guard(err, [&] {
     const auto object = Lookup(session, "session");
     RequireOutStruct(out, "out");
-    const SessionMetrics metrics = object->session->metrics();
+    const RequestMetrics metrics = object->session->metrics();
     inf_metrics desc = {};
     desc.requests = metrics.requests;
     desc.prompt_tokens = metrics.prompt_tokens;
@@ -127,6 +127,14 @@ inf_status inf_session_metrics(const inf_session* session, inf_metrics* out, inf
     desc.prefill_ns = metrics.prefill_ns;
     desc.decode_ns = metrics.decode_ns;
     desc.kv_bytes = object->session->kv_bytes();
+    desc.cancelled = metrics.cancelled;
+    desc.failed = metrics.failed;
+    desc.cached_tokens = metrics.cached_tokens;
+    desc.total_ns = metrics.total_ns;
+    desc.active_bytes = metrics.active_bytes;
+    desc.peak_bytes = metrics.peak_bytes;
+    desc.prefill_tok_s = metrics.prefill_tok_s();
+    desc.decode_tok_s = metrics.decode_tok_s();
     FillOut(out, desc);
   });
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
+#include <utility>
 
 #include "device/cl_error.h"
 #include "util/checked.h"
@@ -60,9 +61,9 @@ uint64_t BufferPool::SizeClass(uint64_t bytes) {
   return rounded ? *rounded / step * step : bytes;
 }
 
-BufferPool::BufferPool(const Options& options)
-    : options_(options), cache_limit_(options.cache_limit) {
+BufferPool::BufferPool(const Options& options) : options_(options) {
   stats_.limit = options.limit;
+  stats_.cache_limit = options.cache_limit;
 }
 
 BufferPool::~BufferPool() { Trim(); }
@@ -79,17 +80,22 @@ BufferPool::Memory BufferPool::Take(uint64_t bytes) {
     found->second.pop_back();
     if (found->second.empty()) cached_.erase(found);
     stats_.cached -= capacity;
-    stats_.active += capacity;
-    stats_.peak = std::max(stats_.peak, stats_.active);
-    return {handle, capacity};
+    return {handle, capacity, AddActive(capacity)};
   }
   const uint64_t wanted = stats_.active + capacity;  // both far below 2^63
   if (wanted > stats_.limit) FailFull(bytes);
   ReleaseCached(stats_.limit - wanted);
   const cl_mem handle = Create(capacity, bytes);
-  stats_.active = wanted;
+  return {handle, capacity, AddActive(capacity)};
+}
+
+bool BufferPool::AddActive(uint64_t capacity) {
+  stats_.active += capacity;
   stats_.peak = std::max(stats_.peak, stats_.active);
-  return {handle, capacity};
+  if (stats_.active <= mark_ || above_mark_) return false;
+  above_mark_ = true;
+  ReleaseCached(0);
+  return true;
 }
 
 cl_mem BufferPool::Create(uint64_t capacity, uint64_t bytes) {
@@ -117,10 +123,11 @@ cl_mem BufferPool::Create(uint64_t capacity, uint64_t bytes) {
 void BufferPool::Return(Memory memory) {
   const std::lock_guard lock(mutex_);
   stats_.active -= memory.capacity;
+  above_mark_ = above_mark_ && stats_.active > mark_;
   stats_.cached += memory.capacity;
   cached_[memory.capacity].push_back(memory.handle);
   const uint64_t room = stats_.limit - std::min(stats_.limit, stats_.active);
-  ReleaseCached(std::min(cache_limit_, room));
+  ReleaseCached(std::min(stats_.cache_limit, room));
 }
 
 void BufferPool::Trim() {
@@ -133,16 +140,22 @@ MemoryStats BufferPool::stats() const {
   return stats_;
 }
 
-void BufferPool::SetLimit(uint64_t limit) {
+uint64_t BufferPool::SetLimit(uint64_t bytes) {
   const std::lock_guard lock(mutex_);
-  stats_.limit = limit;
-  ReleaseCached(limit - std::min(limit, stats_.active));
+  ReleaseCached(bytes - std::min(bytes, stats_.active));
+  return std::exchange(stats_.limit, bytes);
 }
 
-void BufferPool::SetCacheLimit(uint64_t bytes) {
+uint64_t BufferPool::SetCacheLimit(uint64_t bytes) {
   const std::lock_guard lock(mutex_);
-  cache_limit_ = bytes;
   ReleaseCached(bytes);
+  return std::exchange(stats_.cache_limit, bytes);
+}
+
+void BufferPool::SetMark(uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  mark_ = bytes;
+  above_mark_ = above_mark_ && stats_.active > mark_;
 }
 
 void BufferPool::ResetPeak() {

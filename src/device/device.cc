@@ -8,13 +8,14 @@
 #include "device/exit_guard.h"
 #include "device/memory_limit.h"
 #include "device/signals.h"
+#include "util/checked.h"
 
 namespace inference {
 
 namespace {
 
 constexpr std::chrono::milliseconds kSaveBudget{500};  // of closing a device
-constexpr uint64_t kCacheLimit = uint64_t{256} << 20;  // bytes of freed buffers kept for reuse
+constexpr uint64_t kMostTimesModels = 3;
 
 std::unique_ptr<const ProgramFiles> OpenFiles(const DeviceOptions& options, const Logger& logger) {
   const std::string folder =
@@ -59,7 +60,7 @@ void Device::Init(const DeviceOptions& options) {
   pool.huge_pages = info_.type == DeviceType::kCpu;
   pool.max_alloc_bytes = info_.max_alloc_bytes;
   pool.limit = options.memory_limit != 0 ? options.memory_limit : DefaultMemoryLimit(info_);
-  pool.cache_limit = kCacheLimit;
+  pool.cache_limit = kDefaultCacheLimit;
   pool_ = std::make_unique<BufferPool>(pool);
   programs_ =
       std::make_unique<ProgramCache>(context_.get(), info_, OpenFiles(options, *logger_), logger_);
@@ -142,7 +143,23 @@ Buffer Device::Allocate(uint64_t bytes) {
   const BufferPool::Memory memory = pool_->Take(std::max<uint64_t>(bytes, 1));
   block->handle = memory.handle;
   block->capacity = memory.capacity;
+  if (memory.passed_mark) WarnOfMemory();
   return Buffer(block);
+}
+
+void Device::WatchMemory(uint64_t model_bytes) {
+  model_bytes_ = model_bytes;
+  pool_->SetMark(model_bytes == 0 ? kNoLimit
+                                  : CheckedMul(model_bytes, kMostTimesModels).value_or(kNoLimit));
+}
+
+void Device::WarnOfMemory() const {
+  const auto mb = [](uint64_t bytes) { return (bytes + 500'000) / 1'000'000; };
+  const MemoryStats now = pool_->stats();
+  logger_->Log(LogLevel::kWarning, "memory",
+               "device {}: more than {} times what its models weigh is active: active_mb {}, "
+               "model_mb {}, peak_mb {}; what was cached is given back",
+               Quote(info_.name), kMostTimesModels, mb(now.active), mb(model_bytes_), mb(now.peak));
 }
 
 void Device::Retire(ClKernel kernel) {

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -75,10 +76,15 @@ class Device : public std::enable_shared_from_this<Device> {
   // usable handle.
   Buffer Allocate(uint64_t bytes);
   MemoryStats memory() const { return pool_->stats(); }
-  void SetMemoryLimit(uint64_t bytes) { pool_->SetLimit(bytes); }
-  void SetCacheLimit(uint64_t bytes) { pool_->SetCacheLimit(bytes); }
+  // Both return the earlier one.
+  uint64_t SetMemoryLimit(uint64_t bytes) { return pool_->SetLimit(bytes); }
+  uint64_t SetCacheLimit(uint64_t bytes) { return pool_->SetCacheLimit(bytes); }
   void ResetPeak() { pool_->ResetPeak(); }
   void Trim() { pool_->Trim(); }
+  // The models here weigh that much: where more than three times as much is active, one warning is
+  // logged, and what is cached is given back. 0: no watch.
+  void WatchMemory(uint64_t model_bytes);
+  ProgramStats programs() const { return programs_->stats(); }
 
   // ---- the submission thread only (INTERNAL elsewhere); commands run in the order of the calls
   // ----
@@ -136,6 +142,7 @@ class Device : public std::enable_shared_from_this<Device> {
   void CheckThread(const char* call) const;
   void RunErased(const std::function<void()>& work);
   void CheckRange(const char* call, const Buffer& buffer, uint64_t offset, uint64_t bytes) const;
+  void WarnOfMemory() const;
   Kernel MakeKernel(uint64_t program, const std::string& kernel);
   void Submit(const Kernel& kernel, const Range& range, const Work* work);
   ClQueue NewQueue(cl_command_queue_properties properties) const;
@@ -149,6 +156,7 @@ class Device : public std::enable_shared_from_this<Device> {
   ClContext context_;
   ClQueue queue_;
   std::unique_ptr<BufferPool> pool_;
+  std::atomic<uint64_t> model_bytes_{0};
   std::unique_ptr<ProgramCache> programs_;
   std::unique_ptr<Profile> profile_;  // null: none runs
   std::mutex retired_mutex_;

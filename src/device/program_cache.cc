@@ -78,8 +78,12 @@ uint64_t ProgramCache::FromSource(const std::string& label, const std::string& s
   std::string key = fmt::format("{}\n{}\n{}\n{}", info_.name, info_.driver, options, source);
   if (const auto found = by_key_.find(key); found != by_key_.end()) return found->second;
   const SignalGuard guard;
+  const Stopwatch watch;
   Program program = Load(label, key, options);
-  if (!program.handle) program.handle = Build(label, source, options);
+  const bool is_loaded = program.handle != nullptr;
+  if (!is_loaded) program.handle = Build(label, source, options);
+  ++(is_loaded ? loaded_ : built_);
+  nanoseconds_ += static_cast<uint64_t>(watch.Milliseconds() * 1e6);
   WatchExit();
   programs_.push_back(std::move(program));
   by_key_.emplace(std::move(key), programs_.size() - 1);
@@ -135,6 +139,8 @@ ClProgram ProgramCache::Build(const std::string& label, const std::string& sourc
                watch.Milliseconds());
   return program;
 }
+
+ProgramStats ProgramCache::stats() const { return {built_, loaded_, nanoseconds_}; }
 
 bool ProgramCache::IsFirstLaunch(uint64_t number, const std::string& launch) {
   return programs_[number].launched.insert(launch).second;

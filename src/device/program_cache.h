@@ -1,6 +1,7 @@
 // Programs by source and options: in memory, on disk, or built. Submission thread only.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -16,6 +17,12 @@
 
 namespace inference {
 
+struct ProgramStats {
+  uint64_t built = 0;        // from source
+  uint64_t loaded = 0;       // from disk
+  uint64_t nanoseconds = 0;  // both; the driver may compile more at a first launch
+};
+
 class ProgramCache {
  public:
   // `files` may be null: then nothing is kept on disk.
@@ -29,6 +36,8 @@ class ProgramCache {
                       const std::string& defines);
 
   cl_program program(uint64_t number) const { return programs_[number].handle.get(); }
+
+  ProgramStats stats() const;  // any thread
 
   // Notes a launch; true for the first of its kind. `launch` says what the driver compiles anew
   // for.
@@ -63,6 +72,7 @@ class ProgramCache {
   std::map<std::string, uint64_t> by_files_;
   std::map<std::string, uint64_t> by_key_;
   std::vector<Program> programs_;
+  std::atomic<uint64_t> built_{0}, loaded_{0}, nanoseconds_{0};
 };
 
 }  // namespace inference

@@ -203,12 +203,20 @@ Generation::Generation(std::shared_ptr<Session> session, GenerateRequest request
 }
 
 Generation::~Generation() {
-  const GenerateResult& r = impl_->result;
-  impl_->session->Count({.requests = 1,
-                         .prompt_tokens = impl_->prompt_done - r.cached_tokens,
-                         .generated_tokens = r.generated_tokens,
-                         .prefill_ns = r.prefill_ns,
-                         .decode_ns = r.decode_ns});
+  const GenerateResult r = result();
+  impl_->session->Count(
+      {.requests = 1,
+       .cancelled = r.finish == Finish::kCancelled,
+       .failed = r.finish == Finish::kError,
+       .prompt_tokens = impl_->prompt_done - r.cached_tokens,
+       .cached_tokens = r.cached_tokens,
+       .generated_tokens = r.generated_tokens,
+       .decoded_tokens = r.generated_tokens - std::min<uint64_t>(r.generated_tokens, 1),
+       .prefill_ns = r.prefill_ns,
+       .decode_ns = r.decode_ns,
+       .total_ns = r.total_ns,
+       .active_bytes = r.active_bytes,
+       .peak_bytes = r.peak_bytes});
 }
 
 bool Generation::Next(GenerateEvent& event) {

@@ -61,7 +61,9 @@ std::shared_ptr<Model> Model::Load(std::shared_ptr<Runtime> runtime, const std::
   model->device_index_ = runtime->FindDevice(options.device);
   model->device_ = runtime->OpenDevice(model->device_index_);
   model->runtime_ = std::move(runtime);
+  model->listing_ = model->runtime_->ListModel(model->device_index_, path);
   model->network_ = LoadModel(checkpoint, model->device_, hooks, options.context_length);
+  model->listing_.Loaded(model->network_->dims().architecture, model->network_->stats().bytes);
   model->text_ = text.get();
   model->path_ = path;
   model->format_ = checkpoint.format;

@@ -46,6 +46,7 @@ class Model {
   static std::shared_ptr<Model> Load(std::shared_ptr<Runtime> runtime, const std::string& path,
                                      const LoadOptions& options, const ModelLoadHooks& hooks);
   const CausalLm& network() const { return *network_; }
+  Runtime& runtime() const { return *runtime_; }
   const std::shared_ptr<Device>& device() const { return device_; }
   size_t device_index() const { return device_index_; }
   const std::shared_ptr<const TextProcessor>& text() const { return text_; }
@@ -59,6 +60,7 @@ class Model {
  private:
   Model() = default;
   std::shared_ptr<Runtime> runtime_;  // before what hangs on it
+  ModelListing listing_;
   std::shared_ptr<Device> device_;
   size_t device_index_ = 0;
   std::unique_ptr<CausalLm> network_;

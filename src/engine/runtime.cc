@@ -71,15 +71,27 @@ std::string Runtime::DescribeTuning(size_t index) const {
   OrderedJson json = {{"path", TuningPath(options_.cache_dir, info)},
                       {"stored", stored.has_value()}};
   json.update(ParseOrderedJson(TuningJson(info, stored.value_or(Tuning{})), "tuning"));
-  return json.dump();
+  return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);  // paths are bytes
 }
 
 MemoryStats Runtime::MemoryOf(size_t index) const {
   if (const std::shared_ptr<Device> open = FindOpenDevice(index)) return open->memory();
   MemoryStats stats;
-  stats.limit = options_.memory_limit != 0 ? options_.memory_limit
-                                           : DefaultMemoryLimit(devices_.devices[index]);
+  stats.limit = DefaultLimit(index);
+  stats.cache_limit = kDefaultCacheLimit;
   return stats;
+}
+
+uint64_t Runtime::DefaultLimit(size_t index) const {
+  return options_.memory_limit != 0 ? options_.memory_limit : DefaultMemoryLimit(device(index));
+}
+
+uint64_t Runtime::SetMemoryLimit(size_t index, uint64_t bytes) {
+  return OpenDevice(index)->SetMemoryLimit(bytes == 0 ? DefaultLimit(index) : bytes);
+}
+
+uint64_t Runtime::SetCacheLimit(size_t index, uint64_t bytes) {
+  return OpenDevice(index)->SetCacheLimit(bytes);
 }
 
 }  // namespace inference

@@ -22,18 +22,9 @@ Session::Session(std::shared_ptr<Model> model, int64_t capacity)
 Session::Session(std::shared_ptr<Model> model, int64_t capacity, KvSequence sequence)
     : model_(std::move(model)), capacity_(capacity), sequence_(std::move(sequence)) {}
 
-SessionMetrics Session::metrics() const {
-  const std::lock_guard lock(metrics_mutex_);
-  return metrics_;
-}
-
-void Session::Count(const SessionMetrics& more) {
-  const std::lock_guard lock(metrics_mutex_);
-  metrics_.requests += more.requests;
-  metrics_.prompt_tokens += more.prompt_tokens;
-  metrics_.generated_tokens += more.generated_tokens;
-  metrics_.prefill_ns += more.prefill_ns;
-  metrics_.decode_ns += more.decode_ns;
+void Session::Count(const RequestMetrics& request) {
+  metrics_.Add(request);
+  model_->runtime().Count(request);
 }
 
 void Session::CutTo(int64_t length) {

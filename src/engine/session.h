@@ -5,19 +5,15 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <vector>
 
+#include "engine/metrics.h"
 #include "engine/model.h"
 #include "ops/sample.h"
 #include "ops/score.h"
 
 namespace inference {
-
-struct SessionMetrics {
-  uint64_t requests = 0, prompt_tokens = 0, generated_tokens = 0, prefill_ns = 0, decode_ns = 0;
-};
 
 // After an error in the methods that compute, the session holds what it held before.
 class Session {
@@ -29,8 +25,8 @@ class Session {
   int64_t length() const { return length_.load(); }               // any thread
   int64_t capacity() const { return capacity_; }                  // any thread
   uint64_t kv_bytes() const { return kv_bytes_.load(); }          // any thread
-  SessionMetrics metrics() const;                                 // any thread
-  void Count(const SessionMetrics& more);                         // any thread
+  RequestMetrics metrics() const { return metrics_.Get(); }       // any thread
+  void Count(const RequestMetrics& request);                      // any thread; the runtime's, too
 
   void Reset();
   // Keeps the longest possible common prefix of what is held and `ids` (a sliding window may have
@@ -46,7 +42,8 @@ class Session {
   void CheckIds(std::span<const int32_t> ids) const;
 
   // Computes one chunk (1 to model().prefill_chunk() ids) and commits it. CONTEXT_FULL where it
-  // does not fit, CANCELLED where `cancel` is set meanwhile.
+  // does not fit, CANCELLED where `cancel` is set meanwhile: two slices of work may follow
+  // (tensor/recording.cc), some 0.1 s on two cores.
   void Prefill(std::span<const int32_t> ids, const CancelFlag* cancel = nullptr);
   // The same, with the logits after every id: `out` is [n, vocab_size].
   void PrefillLogits(std::span<const int32_t> ids, std::span<float> out,
@@ -79,8 +76,7 @@ class Session {
   std::vector<int32_t> tokens_;
   std::atomic<int64_t> length_{0};
   std::atomic<uint64_t> kv_bytes_{0};
-  mutable std::mutex metrics_mutex_;
-  SessionMetrics metrics_;
+  MetricsSum metrics_;
 };
 
 }  // namespace inference

@@ -212,14 +212,13 @@ PreparedInput PrepareInput(Recording& recording, const MatmulInput& input) {
   Work work = InputWork(input, out.T, out.D);
   work.what = fmt::format("{} columns", out.D);
   const std::string defines = RoundingDefine(recording) + (cpu ? "" : " -D TILE=1");
-  const auto launch = [&](const char* kernel, const char* file, const Tensor& to,
-                          auto... tile_size) {
+  const auto launch = [&](const char* kernel, const char* file, const Tensor& to) {
     recording.Launch(kernel, {"matmul_common", file}, defines, tiles, work, to.buffer,
                      out.sum.buffer, scratch.buffer, input.x.buffer, input.norm_weight.buffer,
                      input.delta.buffer, input.delta_norm_weight.buffer,
                      static_cast<int32_t>(out.T), static_cast<int32_t>(out.D),
-                     static_cast<int32_t>(padded), static_cast<int32_t>(input.first_row),
-                     tile_size..., input.eps, InputMode(input));
+                     static_cast<int32_t>(padded), static_cast<int32_t>(input.first_row), input.eps,
+                     InputMode(input));
   };
   if (recording.rounds_activations() && (!cpu || recording.device().HasVnni())) {
     out.bytes = recording.Temp({tiles, padded / kUnit, kByteRows, tile});
@@ -228,7 +227,7 @@ PreparedInput PrepareInput(Recording& recording, const MatmulInput& input) {
   } else {
     out.packed = recording.Temp({tiles, padded / kUnit, kPreparedRows, tile});
     work.written_bytes += FloatBytes(out.T * padded);
-    launch("prepare", "matmul_prepare", out.packed, static_cast<int32_t>(tile));
+    launch("prepare", "matmul_prepare", out.packed);
   }
   return out;
 }

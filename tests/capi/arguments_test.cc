@@ -292,7 +292,9 @@ TEST(Ranges, DevicesThatAreNotThere) {
   EXPECT_FAILS(INF_E_ARG, "device", inf_memory_info(SharedRuntime(), ~0u, &memory, &err));
   EXPECT_FAILS(INF_E_ARG, "device", inf_memory_trim(SharedRuntime(), ~0u, &err));
   EXPECT_FAILS(INF_E_ARG, "device", inf_memory_reset_peak(SharedRuntime(), ~0u, &err));
-  EXPECT_FAILS(INF_E_ARG, "device", inf_memory_set_limit(SharedRuntime(), ~0u, 1, &err));
+  EXPECT_FAILS(INF_E_ARG, "device", inf_memory_set_limit(SharedRuntime(), ~0u, 1, nullptr, &err));
+  EXPECT_FAILS(INF_E_ARG, "device",
+               inf_memory_set_cache_limit(SharedRuntime(), ~0u, 1, nullptr, &err));
   double gb_s = 0;
   EXPECT_FAILS(INF_E_ARG, "device",
                inf_device_read_bandwidth(SharedRuntime(), ~0u, 1 << 20, &gb_s, &err));

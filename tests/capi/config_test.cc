@@ -153,36 +153,6 @@ TEST(Runtimes, ReadBandwidth) {
   EXPECT_GT(gb_s, 0.01);
 }
 
-TEST(Runtimes, MemoryIsCountedAndLimited) {
-  Runtime runtime;
-  ASSERT_OK(inf_runtime_new(nullptr, nullptr, nullptr, nullptr, runtime.out(), &err));
-  auto before = Sized<inf_memory_desc>();
-  ASSERT_OK(inf_memory_info(runtime.get(), 0, &before, &err));
-  EXPECT_EQ(before.active_bytes, 0u);
-  EXPECT_GT(before.limit_bytes, 0u);
-
-  ASSERT_OK(inf_memory_set_limit(runtime.get(), 0, 1000, &err));
-  Model model;
-  const auto load = [&](inf_error* err) {
-    return inf_model_load(runtime.get(), kTinyModel.data(), kTinyModel.size(), nullptr, nullptr,
-                          nullptr, nullptr, model.out(), err);
-  };
-  EXPECT_FAILS(INF_E_OOM_DEVICE, "1000", load(&err));
-  ASSERT_OK(inf_memory_set_limit(runtime.get(), 0, before.limit_bytes, &err));
-  ASSERT_OK(load(&err));
-  auto after = Sized<inf_memory_desc>();
-  ASSERT_OK(inf_memory_info(runtime.get(), 0, &after, &err));
-  EXPECT_GT(after.active_bytes, 0u);
-  EXPECT_GE(after.peak_bytes, after.active_bytes);
-  model.reset();
-  ASSERT_OK(inf_memory_trim(runtime.get(), 0, &err));
-  ASSERT_OK(inf_memory_reset_peak(runtime.get(), 0, &err));
-  ASSERT_OK(inf_memory_info(runtime.get(), 0, &after, &err));
-  EXPECT_EQ(after.active_bytes, 0u);
-  EXPECT_EQ(after.cached_bytes, 0u);
-  EXPECT_EQ(after.peak_bytes, 0u);
-}
-
 TEST(Runtimes, AMemoryLimitByOption) {
   Config config;
   ASSERT_OK(inf_config_new(config.out(), &err));

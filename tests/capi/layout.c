@@ -64,6 +64,7 @@ int main(void) {
   FIELD(inf_memory_desc, cached_bytes);
   FIELD(inf_memory_desc, peak_bytes);
   FIELD(inf_memory_desc, limit_bytes);
+  FIELD(inf_memory_desc, cache_limit_bytes);
   STRUCT(inf_model_entry);
   FIELD(inf_model_entry, struct_size);
   FIELD(inf_model_entry, loadable);
@@ -160,5 +161,13 @@ int main(void) {
   FIELD(inf_metrics, prefill_ns);
   FIELD(inf_metrics, decode_ns);
   FIELD(inf_metrics, kv_bytes);
+  FIELD(inf_metrics, cancelled);
+  FIELD(inf_metrics, failed);
+  FIELD(inf_metrics, cached_tokens);
+  FIELD(inf_metrics, total_ns);
+  FIELD(inf_metrics, active_bytes);
+  FIELD(inf_metrics, peak_bytes);
+  FIELD(inf_metrics, prefill_tok_s);
+  FIELD(inf_metrics, decode_tok_s);
   return 0;
 }

@@ -133,13 +133,13 @@ TEST_F(MalformedConfig, CF04_KeysAndValuesPastTheBudget) {
   auto memory = Sized<inf_memory_desc>();
   ASSERT_OK(inf_memory_info(SharedRuntime(), 0, &memory, &err));
   ASSERT_OK(inf_memory_trim(SharedRuntime(), 0, &err));
-  ASSERT_OK(inf_memory_set_limit(SharedRuntime(), 0, memory.active_bytes + 4096, &err));
+  ASSERT_OK(inf_memory_set_limit(SharedRuntime(), 0, memory.active_bytes + 4096, nullptr, &err));
   EXPECT_FAILS(INF_E_OOM_DEVICE,
                fmt::format(" bytes wanted, {} active, limit {}", memory.active_bytes,
                            memory.active_bytes + 4096),
                inf_generate(session.get(), NewRequest(Ids(400, 1), 2).get(), nullptr, nullptr,
                             nullptr, &err));
-  ASSERT_OK(inf_memory_set_limit(SharedRuntime(), 0, memory.limit_bytes, &err));
+  ASSERT_OK(inf_memory_set_limit(SharedRuntime(), 0, memory.limit_bytes, nullptr, &err));
   ExpectWorks(session.get());
 }
 

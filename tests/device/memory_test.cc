@@ -94,6 +94,56 @@ TEST_F(DeviceTest, TheCacheIsBounded) {
   EXPECT_EQ(device->memory().cached, 1024U);
 }
 
+TEST_F(DeviceTest, LimitsReturnTheEarlierOne) {
+  const auto device = Open();
+  const MemoryStats first = device->memory();
+  EXPECT_EQ(first.cache_limit, uint64_t{256} << 20);
+  EXPECT_EQ(device->SetMemoryLimit(5000), first.limit);
+  EXPECT_EQ(device->SetMemoryLimit(kNoLimit), 5000U);
+  EXPECT_EQ(device->SetCacheLimit(700), first.cache_limit);
+  EXPECT_EQ(device->SetCacheLimit(kNoLimit), 700U);
+  EXPECT_EQ(device->memory().limit, kNoLimit);
+  device->Allocate(1024);
+  EXPECT_EQ(device->SetMemoryLimit(100), kNoLimit);  // what is cached goes at once
+  EXPECT_EQ(device->memory().cached, 0U);
+}
+
+TEST_F(DeviceTest, MoreThanThreeTimesTheModelsIsWarnedOfOnceACrossing) {
+  const auto device = Open();
+  const auto warnings = [&] {
+    const std::string text = log_.text(), line = "2 memory: device ";
+    int count = 0;
+    for (size_t at = text.find(line); at != std::string::npos; at = text.find(line, at + 1)) {
+      ++count;
+    }
+    return count;
+  };
+  const Buffer model = device->Allocate(1 << 20), twice = device->Allocate(2 << 20);
+  device->Allocate(1024);  // stays cached
+  EXPECT_EQ(device->memory().cached, 1024U);
+  EXPECT_EQ(device->memory().active, 3U << 20);
+  device->WatchMemory(1 << 20);
+  EXPECT_EQ(warnings(), 0);
+  {
+    const Buffer above = device->Allocate(1);
+    EXPECT_EQ(warnings(), 1);
+    EXPECT_EQ(device->memory().cached, 0U);
+    const Buffer still_above = device->Allocate(1);
+    EXPECT_EQ(warnings(), 1);
+  }
+  device->Allocate(2048);
+  EXPECT_EQ(warnings(), 2);
+  EXPECT_NE(log_.text().find("more than 3 times what its models weigh is active: active_mb 3, "
+                             "model_mb 1, peak_mb 3; what was cached is given back"),
+            std::string::npos)
+      << log_.text();
+  device->WatchMemory(2 << 20);  // another model
+  device->Allocate(1 << 20);
+  device->WatchMemory(0);  // none
+  device->Allocate(8 << 20);
+  EXPECT_EQ(warnings(), 2);
+}
+
 TEST_F(DeviceTest, BuffersOutliveTheDeviceHandle) {
   auto device = Open();
   const std::weak_ptr<Device> watch = device;

@@ -116,7 +116,7 @@ TEST(GeneratorTest, TheSessionHoldsAllButTheLastToken) {
   const Ids golden = GoldenContinuation();
   EXPECT_EQ(rest.ids, Ids(golden.begin() + 10, golden.end()));
   EXPECT_EQ(rest.result.cached_tokens, 0u);
-  const SessionMetrics metrics = session->metrics();
+  const RequestMetrics metrics = session->metrics();
   EXPECT_EQ(metrics.requests, 2u);
   EXPECT_EQ(metrics.prompt_tokens, 6u);
   EXPECT_EQ(metrics.generated_tokens, 40u);

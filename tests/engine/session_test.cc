@@ -122,7 +122,7 @@ TEST(SessionTest, MetricsAddUp) {
   Session session(TinyModel("llama-gqa"), 8);
   session.Count({.requests = 1, .prompt_tokens = 2, .decode_ns = 5});
   session.Count({.requests = 1, .generated_tokens = 3, .prefill_ns = 4, .decode_ns = 6});
-  const SessionMetrics metrics = session.metrics();
+  const RequestMetrics metrics = session.metrics();
   EXPECT_EQ(metrics.requests, 2u);
   EXPECT_EQ(metrics.prompt_tokens, 2u);
   EXPECT_EQ(metrics.generated_tokens, 3u);

@@ -48,6 +48,18 @@ std::string Decoded(const Json& ids) {
       .at(0)["text"];
 }
 
+TEST(Generate, MetricsOfTheRuntime) {
+  const Outcome outcome = Inference({"generate", "--model", TinyModel(), "--prompt", "Once",
+                                     "--max-tokens", "5", "--ignore-eos", "--metrics", "--json"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(outcome.lines().size(), 6u);
+  const Json metrics = Json::parse(outcome.err);
+  EXPECT_EQ(metrics["requests"], 1);
+  EXPECT_EQ(metrics["generated_tokens"], 5);
+  EXPECT_EQ(metrics["prefill_ns"], outcome.last()["metrics"]["prefill_ns"]);
+  EXPECT_EQ(metrics["models"][0]["path"], TinyModel());
+}
+
 TEST(Generate, GoldenIdsAndText) {
   const Json golden = Golden();
   for (size_t i = 0; i < golden["generate"].size(); ++i) {

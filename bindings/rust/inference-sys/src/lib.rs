@@ -69,6 +69,7 @@ pub const INF_DEVICE_ACCELERATOR: u32 = 3;
 pub const INF_TUNE_SHOW: i32 = 1;
 pub const INF_TUNE_MEASURE: i32 = 2;
 pub const INF_TUNE_RESET: i32 = 3;
+pub const INF_NO_LIMIT: u64 = u64::MAX;
 pub const INF_ADD_SPECIAL: u32 = 1;
 pub const INF_PARSE_SPECIAL: u32 = 2;
 pub const INF_SKIP_SPECIAL: u32 = 4;
@@ -196,6 +197,7 @@ pub struct inf_memory_desc {
     pub cached_bytes: u64,
     pub peak_bytes: u64,
     pub limit_bytes: u64,
+    pub cache_limit_bytes: u64,
 }
 
 #[repr(C)]
@@ -332,6 +334,14 @@ pub struct inf_metrics {
     pub prefill_ns: u64,
     pub decode_ns: u64,
     pub kv_bytes: u64,
+    pub cancelled: u64,
+    pub failed: u64,
+    pub cached_tokens: u64,
+    pub total_ns: u64,
+    pub active_bytes: u64,
+    pub peak_bytes: u64,
+    pub prefill_tok_s: f64,
+    pub decode_tok_s: f64,
 }
 
 extern "C" {
@@ -437,7 +447,15 @@ extern "C" {
     pub fn inf_memory_set_limit(
         runtime: *mut inf_runtime,
         device: u32,
-        limit_bytes: u64,
+        bytes: u64,
+        old: *mut u64,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_memory_set_cache_limit(
+        runtime: *mut inf_runtime,
+        device: u32,
+        bytes: u64,
+        old: *mut u64,
         err: *mut inf_error,
     ) -> inf_status;
     pub fn inf_memory_reset_peak(
@@ -735,6 +753,11 @@ extern "C" {
     pub fn inf_session_metrics(
         session: *const inf_session,
         out: *mut inf_metrics,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_runtime_metrics(
+        runtime: *const inf_runtime,
+        json: *mut inf_buf,
         err: *mut inf_error,
     ) -> inf_status;
 }

@@ -150,10 +150,11 @@ fn constants_are_those_of_the_header() {
         let mut words = line.split_whitespace();
         let (name, value) = (words.next().expect("a name"), words.next().unwrap_or(""));
         let value = value.trim_matches(&['(', ')', 'u'][..]);
-        if value.parse::<i64>().is_err() {
+        let value = if value == "UINT64_MAX" { "u64::MAX" } else { value };
+        if value != "u64::MAX" && value.parse::<i64>().is_err() {
             continue;
         }
-        let found = ["i32", "u32"]
+        let found = ["i32", "u32", "u64"]
             .iter()
             .any(|kind| RUST.contains(&format!("\npub const INF_{name}: {kind} = {value};\n")));
         assert!(found, "missing: INF_{name} = {value}");

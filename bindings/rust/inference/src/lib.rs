@@ -18,7 +18,7 @@
 //! [`Chat`] and [`Generation`] are `Send`; sessions of one model may run on different threads.
 //!
 //! Cancel: dropping a [`Generation`] ends it; [`Cancel::trigger`], from any thread, ends the work that
-//! was given the object within one token, or one chunk of a long prompt. The session then holds exactly
+//! was given the object within one token, or some 10 GFLOP of a prompt. The session then holds exactly
 //! the tokens that were computed, and can be used again.
 //!
 //! Callbacks may panic: a panic does not cross the library.
@@ -32,6 +32,7 @@ mod discover;
 mod error;
 mod estimate;
 mod generate;
+mod memory;
 mod model;
 mod raw;
 mod runtime;
@@ -45,9 +46,10 @@ pub use discover::FoundModel;
 pub use error::{Domain, Error, ErrorKind, Result};
 pub use estimate::Fit;
 pub use generate::{Event, Finish, GenerateOptions, Generation, Outcome, Prompt, Token};
+pub use memory::{Memory, NO_LIMIT};
 pub use model::{LoadOptions, Model, ModelInfo, Progress};
 pub use runtime::{Device, DeviceType, LogLevel, Runtime};
-pub use session::{Metrics, Session};
+pub use session::{Metrics, Score, Session};
 pub use tokenizer::{TextFlags, TokenId, Tokenizer};
 
 /// The library's version, such as "0.1.0".

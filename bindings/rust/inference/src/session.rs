@@ -25,6 +25,18 @@ pub struct Metrics {
     pub prefill: Duration,
     pub decode: Duration,
     pub kv_bytes: u64,
+    /// Of `requests`, as the next.
+    pub cancelled: u64,
+    pub failed: u64,
+    /// Of prompts, already in the session.
+    pub cached_tokens: u64,
+    pub total: Duration,
+    /// Device memory at the end of the last request.
+    pub active_bytes: u64,
+    /// Its highest during any request.
+    pub peak_bytes: u64,
+    pub prefill_tok_s: f64,
+    pub decode_tok_s: f64,
 }
 
 /// Log-probabilities of given tokens, natural logarithms.
@@ -42,21 +54,25 @@ pub struct Score {
 }
 
 impl Score {
-    fn from(desc: sys::inf_score_desc, logprobs: Vec<f32>) -> Self {
-        Score {
-            logprobs,
+    fn from_call(
+        run: impl FnOnce(
+            *mut sys::inf_score_desc,
+            *mut sys::inf_floats,
+            *mut sys::inf_error,
+        ) -> sys::inf_status,
+    ) -> Result<Self> {
+        // SAFETY: all its fields are numbers.
+        let mut desc: sys::inf_score_desc = unsafe { raw::zeroed() };
+        desc.struct_size = raw::size_of::<sys::inf_score_desc>();
+        let mut out = Floats::new();
+        call(|err| run(&mut desc, out.raw(), err))?;
+        Ok(Score {
+            logprobs: out.to_vec(),
             total: desc.total_logprob,
             is_greedy: desc.is_greedy != 0,
             cached_tokens: desc.cached_tokens,
-        }
+        })
     }
-}
-
-fn score_desc() -> sys::inf_score_desc {
-    // SAFETY: all its fields are numbers.
-    let mut desc: sys::inf_score_desc = unsafe { raw::zeroed() };
-    desc.struct_size = raw::size_of::<sys::inf_score_desc>();
-    desc
 }
 
 // SAFETY, in all of these: the handle is live, and `&mut` excludes other calls.
@@ -103,8 +119,7 @@ impl Session {
     /// ln P(`continuation` | `context`), token by token. What the session holds of the context already is
     /// reused, the rest of it dropped.
     pub fn score(&mut self, context: &[TokenId], continuation: &[TokenId]) -> Result<Score> {
-        let (mut desc, mut out) = (score_desc(), Floats::new());
-        call(|err| unsafe {
+        Score::from_call(|desc, out, err| unsafe {
             sys::inf_score(
                 self.raw(),
                 context.as_ptr(),
@@ -112,19 +127,17 @@ impl Session {
                 continuation.as_ptr(),
                 continuation.len(),
                 ptr::null_mut(),
-                &mut desc,
-                out.raw(),
+                desc,
+                out,
                 err,
             )
-        })?;
-        Ok(Score::from(desc, out.to_vec()))
+        })
     }
 
     /// The log-probability of every token but the first. Texts longer than `window` tokens (0: the
     /// capacity) are scored in windows that repeat `overlap` tokens (0: one).
     pub fn score_rolling(&mut self, ids: &[TokenId], window: u64, overlap: u64) -> Result<Score> {
-        let (mut desc, mut out) = (score_desc(), Floats::new());
-        call(|err| unsafe {
+        Score::from_call(|desc, out, err| unsafe {
             sys::inf_score_rolling(
                 self.raw(),
                 ids.as_ptr(),
@@ -134,12 +147,11 @@ impl Session {
                 ptr::null_mut(),
                 None,
                 ptr::null_mut(),
-                &mut desc,
-                out.raw(),
+                desc,
+                out,
                 err,
             )
-        })?;
-        Ok(Score::from(desc, out.to_vec()))
+        })
     }
 
     /// The `top_k` likeliest tokens after `context`, with their log-probabilities, in descending order.
@@ -173,6 +185,14 @@ impl Session {
             prefill: Duration::from_nanos(m.prefill_ns),
             decode: Duration::from_nanos(m.decode_ns),
             kv_bytes: m.kv_bytes,
+            cancelled: m.cancelled,
+            failed: m.failed,
+            cached_tokens: m.cached_tokens,
+            total: Duration::from_nanos(m.total_ns),
+            active_bytes: m.active_bytes,
+            peak_bytes: m.peak_bytes,
+            prefill_tok_s: m.prefill_tok_s,
+            decode_tok_s: m.decode_tok_s,
         })
     }
 }
