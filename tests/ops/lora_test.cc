@@ -237,6 +237,28 @@ TEST(LoraTest, AdaptersMixInOneBatch) {
   }
 }
 
+TEST(LoraTest, StatesItsWork) {
+  const Case c{6, 64, 48, {{2, 32, 0}, {3, 16, 32}}, std::vector<float>(6, 1.0f)};
+  const Values values = MakeValues(c);
+  const LoraGroup group = MakeGroup(c, values);
+  TestDevice()->Run([&] { TestDevice()->StartProfile(); });
+  RunTokens(c, values, group, KernelFamily::kCpu, 0, c.T);
+  const std::vector<KernelTime> times =
+      TestDevice()->Run([&] { return TestDevice()->StopProfile(); });
+  const auto find = [&](const char* kernel) {
+    const auto found = std::ranges::find(times, kernel, &KernelTime::kernel);
+    EXPECT_NE(found, times.end()) << kernel;
+    return found == times.end() ? Work{} : found->work;
+  };
+  const Work down = find("lora_down"), up = find("lora_up");
+  EXPECT_EQ(down.weight_bytes, 5u * 64 * 4);
+  EXPECT_EQ(down.read_bytes + down.written_bytes, 6u * (64 + 5) * 4);
+  EXPECT_EQ(down.flops, 2u * 6 * 5 * 64);
+  EXPECT_EQ(up.weight_bytes, (2u * 32 + 3 * 16) * 4);
+  EXPECT_EQ(up.read_bytes + up.written_bytes, 6u * (5 + 2 * 48) * 4);
+  EXPECT_EQ(up.flops, 2u * 6 * (2 * 32 + 3 * 16 + 48));
+}
+
 TEST(LoraTest, RefusesWhatDoesNotFit) {
   const Case c{2, 8, 16, {{2, 16, 0}}, {1.0f, 1.0f}};
   const Values values = MakeValues(c);
