@@ -5,6 +5,7 @@
 
 #include "ops/attention.h"
 #include "ops/embedding.h"
+#include "ops/lora.h"
 #include "ops/matmul.h"
 #include "ops/sample.h"
 
@@ -140,6 +141,27 @@ OpCase Sample(std::string name, std::string note, int64_t rows, int64_t vocab_si
   });
 }
 
+// One adapter on q, k and v, for every token.
+OpCase Lora(std::string name, int64_t T, int64_t rank) {
+  return Case(std::move(name), "q, k and v of 2048, 512 and 512 rows, 2048 columns",
+              [=](Recording& recording, Memory& memory) {
+                constexpr int64_t kColumns = 2048;
+                LoraGroup group{.in = kColumns, .ranks = 3 * rank};
+                group.parts = {{rank, 2048, 0}, {rank, 512, 2048}, {rank, 512, 2560}};
+                group.A = memory.Bytes(static_cast<uint64_t>(3 * rank * kColumns) * sizeof(float));
+                group.B = memory.Bytes(static_cast<uint64_t>(3072 * rank) * sizeof(float));
+                const LoraCoefs coefs{memory.Bytes(static_cast<uint64_t>(T) * sizeof(float))};
+                const std::vector<float> ones(static_cast<size_t>(T), 1.0f);
+                recording.device().Write(coefs.buffer, 0, std::as_bytes(std::span(ones)));
+                const PreparedInput x =
+                    PrepareInput(recording, {.x = memory.Zeros({T, kColumns}),
+                                             .norm_weight = memory.Zeros({kColumns}),
+                                             .eps = 1e-5f});
+                LoraUp(recording, LoraDown(recording, x, group, coefs), group,
+                       memory.Zeros({T, 3072}), coefs);
+              });
+}
+
 OpCase Embedding() {
   return Case("Embedding/32of32000x2048", "F32", [](Recording& recording, Memory& memory) {
     Embed(recording, memory.Weight(DType::kF32, 32000, 2048), memory.MakeStep(0, 32), 1.0f);
@@ -216,6 +238,8 @@ std::vector<OpCase> ModelPartCases() {
   out.push_back(Attention("SDPA/32h512", 32, 32, 512, 512));
   out.push_back(Product("Linear/1x2048x2048", DType::kF32, 1, 2048, 2048));
   out.push_back(Product("Linear/32x2048x8192", DType::kF32, 32, 2048, 8192));
+  out.push_back(Lora("LoRA/1x2048x3072r16", 1, 16));
+  out.push_back(Lora("LoRA/512x2048x3072r16", 512, 16));
   out.push_back(Embedding());
   out.push_back(Sum());
   out.push_back(Sample("Argmax/1x32000", "greedy sampler", 1, 32000, {}));

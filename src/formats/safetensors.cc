@@ -67,10 +67,12 @@ void AddSafetensorsFile(File file, TensorSet* set) {
   CheckTiling(set->file(index), data_start, std::span(set->entries()).subspan(first));
 }
 
-TensorSet OpenSafetensors(const std::string& path) {
+TensorSet OpenSafetensors(File file) {
   TensorSet set;
-  AddSafetensorsFile(File::Open(path), &set);
+  AddSafetensorsFile(std::move(file), &set);
   return set;
 }
+
+TensorSet OpenSafetensors(const std::string& path) { return OpenSafetensors(File::Open(path)); }
 
 }  // namespace inference

@@ -9,6 +9,7 @@
 namespace inference {
 
 TensorSet OpenSafetensors(const std::string& path);
+TensorSet OpenSafetensors(File file);
 
 // Which files hold the weights of a model folder, sorted: the shards that
 // model.safetensors.index.json names, or else model.safetensors, or else every *.safetensors file.
