@@ -57,8 +57,9 @@ struct Generation::Impl {
   bool begun = false;      // the session has been touched
   size_t prompt_done = 0;  // of request.prompt
   uint32_t draws = 0;
-  std::optional<int32_t> next;  // sampled, not yet delivered
-  int32_t last = -1;            // delivered, not yet computed
+  std::vector<int32_t> history;  // sampled so far
+  std::optional<int32_t> next;   // sampled, not yet delivered
+  int32_t last = -1;             // delivered, not yet computed
   bool flushed = false;
   std::exception_ptr failure;
 
@@ -101,7 +102,6 @@ void Generation::Impl::Begin() {
     prompt_done = static_cast<size_t>(session->KeepPrefix(prompt.first(prompt.size() - 1)));
     result.cached_tokens = prompt_done;
   }
-  session->ResetSampler(request.sampling);
 }
 
 bool Generation::Impl::Advance(GenerateEvent& event) {
@@ -144,9 +144,11 @@ void Generation::Impl::Decode() {
 }
 
 void Generation::Impl::Sample(std::span<const int32_t> ids) {
-  const int32_t id = session->PrefillAndSample(ids, draws++, request.cancel.get());
+  const int32_t id =
+      session->PrefillAndSample(ids, {&request.sampling, draws++, history}, request.cancel.get());
   Require(id != kNoToken, Status::kNumeric,
           "generate: the logits after position {} are not numbers", session->length() - 1);
+  history.push_back(id);
   next = id;
 }
 

@@ -12,8 +12,8 @@ namespace inference {
 struct Session::Step {
   std::span<const int32_t> ids;
   Mode mode;
-  uint32_t draw = 0;
-  std::span<float> logits = {};           // kLogits
+  const SampleRow* row = nullptr;         // kSample
+  std::span<float> logits = {};           // kLogits; kSample where they are wanted
   std::span<const int32_t> targets = {};  // kScores
   std::vector<RowScore>* scores = nullptr;
   int32_t* sampled = nullptr;  // kSample
@@ -58,7 +58,7 @@ Session::Session(std::shared_ptr<Model> model, int64_t capacity)
   impl_ = std::make_unique<Impl>(
       Impl{KvCache(device, model_->cache_specs(), capacity_, model_->prefill_chunk()),
            StepBuffer(*device, model_->prefill_chunk()),
-           Sampler(*device, network.dims().vocab_size),
+           Sampler(*device, network.dims().vocab_size, 1),
            {},
            {},
            device->Allocate(static_cast<uint64_t>(model_->prefill_chunk()) * sizeof(int32_t))});
@@ -142,16 +142,16 @@ int64_t Session::logits_chunk() const {
                     model_->prefill_chunk());
 }
 
-int32_t Session::PrefillAndSample(std::span<const int32_t> ids, uint32_t draw,
-                                  const CancelFlag* cancel) {
+int32_t Session::PrefillAndSample(std::span<const int32_t> ids, const SampleRow& row,
+                                  const CancelFlag* cancel, std::span<float> logits) {
   int32_t sampled = kNoToken;
-  Compute({.ids = ids, .mode = Mode::kSample, .draw = draw, .sampled = &sampled, .cancel = cancel});
+  Compute({.ids = ids,
+           .mode = Mode::kSample,
+           .row = &row,
+           .logits = logits,
+           .sampled = &sampled,
+           .cancel = cancel});
   return sampled;
-}
-
-void Session::ResetSampler(const SampleOptions& options) {
-  Device& device = *model_->device();
-  device.Run([&] { impl_->sampler.Reset(device, options); });
 }
 
 // Commits only what the device has finished.
@@ -176,13 +176,15 @@ void Session::Compute(const Step& step) {
 void Session::RunStep(const Step& step) {
   Device& device = *model_->device();
   const auto T = static_cast<int64_t>(step.ids.size());
-  if (impl_->cache.Reserve(length() + T)) {
+  bool moved = impl_->cache.Reserve(length() + T);
+  if (moved) kv_bytes_ = impl_->cache.bytes();
+  if (step.mode == Mode::kSample) moved |= impl_->sampler.Set(device, std::span(step.row, 1));
+  if (moved) {
     impl_->decode = {};
     impl_->chunk = {};
-    kv_bytes_ = impl_->cache.bytes();
   }
   Recorded& recorded = RecordedFor(T, step.mode);
-  impl_->step.Set(device, length(), step.draw, step.ids);
+  impl_->step.Set(device, length(), 0, step.ids);
   impl_->written = std::max(impl_->written, length() + T);
   if (step.mode == Mode::kScores) {
     device.Write(impl_->targets, 0, std::as_bytes(step.targets));
@@ -202,7 +204,10 @@ void Session::RunStep(const Step& step) {
       break;
     }
     case Mode::kSample:
-      *step.sampled = impl_->sampler.Result(device);
+      *step.sampled = impl_->sampler.Results(device, 1).front();
+      if (!step.logits.empty()) {
+        device.Read(recorded.logits.buffer, 0, std::as_writable_bytes(step.logits));
+      }
       break;
   }
 }
@@ -220,7 +225,7 @@ Session::Recorded& Session::RecordedFor(int64_t T, Mode mode) {
   if (mode == Mode::kScores) {
     fresh.scores = ScoreRows(*fresh.recording, fresh.logits, impl_->targets);
   }
-  if (mode == Mode::kSample) impl_->sampler.Record(*fresh.recording, fresh.logits, impl_->step);
+  if (mode == Mode::kSample) impl_->sampler.Record(*fresh.recording, fresh.logits);
   recorded = std::move(fresh);
   return recorded;
 }

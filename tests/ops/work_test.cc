@@ -148,17 +148,18 @@ TEST(Work, OfAttentionGrowsWithWhatIsSeen) {
 TEST(Work, OfTheRest) {
   const PackedMatrix W = ZeroMatrix(DType::kQ8_0, 64, 32);
   StepBuffer step(*TestDevice(), 2);
-  Sampler sampler(*TestDevice(), 64);
+  Sampler sampler(*TestDevice(), 64, 1);
   const Tensor logits = Zeros({1, 64}), qkv = Zeros({2, 8 * 16}), inv_freq = Zeros({4});
   const uint64_t bytes = CacheBytes(64, 2, 16, DType::kF32);
   const CacheView cache{TestDevice()->Allocate(bytes), TestDevice()->Allocate(bytes), 64, 0};
   const auto times = ProfileOf([&](Recording& recording) {
-    sampler.Reset(*TestDevice(), {});
+    const SampleOptions greedy;
+    EXPECT_FALSE(sampler.Set(*TestDevice(), std::array{SampleRow{&greedy, 0, {}}}));
     step.Set(*TestDevice(), 0, 0, std::vector<int32_t>{1, 2});
     Embed(recording, W, step, 2, 1.0f);
     RopeAppend(recording, qkv, {4, 2, 16}, RopeAngles(recording, {inv_freq, 1.0f}, step, 2), {},
                step, cache);
-    sampler.Record(recording, logits, step);
+    sampler.Record(recording, logits);
   });
   const Work embed = Find(times, "embed").work;
   EXPECT_EQ(embed.weight_bytes, 2 * StoredRowBytes(DType::kQ8_0, 32));
