@@ -130,14 +130,17 @@ OpCase Sample(std::string name, std::string note, int64_t rows, int64_t vocab_si
   return Case(std::move(name), std::move(note), [=](Recording& recording, Memory& memory) {
     std::mt19937 generator(1);
     std::normal_distribution<float> normal(0.0f, 3.0f);
-    std::vector<float> values(static_cast<size_t>(vocab_size));
+    std::vector<float> values(static_cast<size_t>(rows * vocab_size));
     for (float& value : values) value = normal(generator);
-    const Tensor logits = memory.Zeros({1, vocab_size});
+    const Tensor logits = memory.Zeros({rows, vocab_size});
     recording.device().Write(logits.buffer, 0, std::as_bytes(std::span(values)));
-    memory.samplers.push_back(std::make_unique<Sampler>(recording.device(), vocab_size, 1));
-    const SampleRow row{&options, 0, {}};
-    (void)memory.samplers.back()->Set(recording.device(), {&row, 1});
-    for (int64_t i = 0; i < rows; ++i) memory.samplers.back()->Record(recording, logits);
+    std::vector<int32_t> history(256);  // for penalties
+    for (size_t i = 0; i < history.size(); ++i) history[i] = static_cast<int32_t>(i * 17);
+    memory.samplers.push_back(std::make_unique<Sampler>(recording.device(), vocab_size, rows));
+    Sampler& sampler = *memory.samplers.back();
+    const std::vector<SampleRow> wanted(static_cast<size_t>(rows), {&options, 0, history});
+    (void)sampler.Set(recording.device(), wanted);  // nothing is recorded yet that may move
+    sampler.Record(recording, logits);
   });
 }
 

@@ -1,50 +1,96 @@
-// The next token from logits [V]. Order: repeat penalty, top-p, min-p, top-k, temperature, draw.
-// Top-p, min-p and top-k each keep a prefix of the tokens sorted by probability (lower id first on a
-// tie), so together they keep the shortest of the three; its end is found by histograms over the bits of
-// the probabilities, without a sort.
+// The next token of each row of logits [R, V]; the definition is in src/ops/sample.h. A row is cut and drawn
+// by one work-item: what it gives depends on nothing but its logits and its part of the table.
 //
-//   options (src/ops/sample.h): floats temperature, top_p, min_p, repeat_penalty; ints top_k, seed low,
-//   seed high. seen [V]: 1 for ids that were sampled since the reset.
-#define OPTION_TEMPERATURE 0
-#define OPTION_TOP_P 1
-#define OPTION_MIN_P 2
-#define OPTION_REPEAT_PENALTY 3
-#define OPTION_TOP_K 4
-#define OPTION_SEED 5
+//   table (src/ops/sample.cc): OPTION_WORDS a row, then entries of ENTRY_WORDS {id, times generated, bias},
+//   those of a row by ascending id
+#define OPTION_WORDS 16
+#define TEMPERATURE 0
+#define TOP_P 1
+#define MIN_P 2
+#define TYPICAL_P 3
+#define REPEAT_PENALTY 4
+#define FREQUENCY_PENALTY 5
+#define PRESENCE_PENALTY 6
+#define TOP_K 7
+#define SEED 8
+#define DRAW 10
+#define FILTERS 11  // four bits each, the first one lowest: FILTER_* + 1, then zeros
+#define FIRST_ENTRY 12
+#define ENTRY_COUNT 13
+#define ENTRY_WORDS 3
 
-#define BUCKETS 32768  // of a probability's upper bits, then of its lower 15
+#define FILTER_TOP_P 0
+#define FILTER_MIN_P 1
+#define FILTER_TOP_K 2
+#define FILTER_TYPICAL 3
+#define FILTER_TEMPERATURE 4
 
-// Unit: sixteen logits. partial [parts, 2]: the largest logit of a part and its id, -1 where there is
-// none that is a number; an id of -2 marks a NaN.
-KERNEL void sample_partial(__global float* logits, __global float* partial, GLOBAL float* options,
-                           GLOBAL uchar* seen, const int V) {
-  const float penalty = options[OPTION_REPEAT_PENALTY];
-  const int first = SHARE_FIRST((V + 15) / 16, PART, PARTS) * 16;
-  const int end = min(V, SHARE_LAST((V + 15) / 16, PART, PARTS) * 16);
-  if (penalty != 1.0f) {
-    for (int v = first; v < end; ++v) {
-      if (seen[v]) logits[v] = logits[v] > 0.0f ? logits[v] / penalty : logits[v] * penalty;
+// y [first, end) = penalised and biased logits.   entries [count, ENTRY_WORDS]
+INLINE void adjust(__global float* y, GLOBAL float* logits, GLOBAL float* options,
+                   GLOBAL float* entries, const int count, const int first, const int end) {
+  for (int v = first; v < end; v += 16) {
+    store_partial16(load_partial16(logits + v, end - v), y + v, end - v);
+  }
+  int low = 0, high = count;
+  while (low < high) {
+    const int middle = (low + high) / 2;
+    if (as_int(entries[middle * ENTRY_WORDS]) < first) {
+      low = middle + 1;
+    } else {
+      high = middle;
     }
   }
-  float16 top = -INFINITY;
-  int16 bad = 0;
-  for (int v = first; v + 16 <= end; v += 16) {
-    const float16 x = vload16(0, logits + v);
-    bad |= isnan(x);
-    top = fmax(top, x);
+  for (; low < count; ++low) {
+    GLOBAL float* entry = entries + low * ENTRY_WORDS;
+    const int id = as_int(entry[0]), times = as_int(entry[1]);
+    if (id >= end) break;
+    float x = logits[id];
+    if (times > 0) {
+      x = x > 0.0f ? x / options[REPEAT_PENALTY] : x * options[REPEAT_PENALTY];
+      x -= options[FREQUENCY_PENALTY] * (float)times;
+      x -= options[PRESENCE_PENALTY];
+    }
+    y[id] = x + entry[2];
   }
-  float best = max16(top);
-  int has_nan = any(bad);
-  for (int v = max(first, end / 16 * 16); v < end; ++v) {
-    has_nan |= isnan(logits[v]);
-    best = fmax(best, logits[v]);
+}
+
+// Unit: a piece of a row.   partial [R, pieces, 2]: the largest logit of a piece and its id, -1 where there
+// is none that is a number; an id of -2 marks a NaN.   adjusted [R, V]: of rows that have entries
+KERNEL void sample_partial(__global float* partial, __global float* adjusted, GLOBAL float* logits,
+                           GLOBAL float* table, const int R, const int pieces, const int V) {
+  const int last = SHARE_LAST(R * pieces, PART, PARTS);
+  for (int unit = SHARE_FIRST(R * pieces, PART, PARTS); unit < last; ++unit) {
+    const int row = unit / pieces;
+    const int first = SHARE_FIRST((V + 15) / 16, unit % pieces, pieces) * 16;
+    const int end = min(V, SHARE_LAST((V + 15) / 16, unit % pieces, pieces) * 16);
+    GLOBAL float* options = table + row * OPTION_WORDS;
+    GLOBAL float* x = logits + (long)row * V;
+    const int entries = as_int(options[ENTRY_COUNT]);
+    if (entries > 0) {
+      __global float* y = adjusted + (long)row * V;
+      adjust(y, x, options, table + as_int(options[FIRST_ENTRY]), entries, first, end);
+      x = y;
+    }
+    float16 top = -INFINITY;
+    int16 bad = 0;
+    for (int v = first; v + 16 <= end; v += 16) {
+      const float16 values = load16(x + v);
+      bad |= isnan(values);
+      top = fmax(top, values);
+    }
+    float best = max16(top);
+    int has_nan = any(bad);
+    for (int v = max(first, end / 16 * 16); v < end; ++v) {
+      has_nan |= isnan(x[v]);
+      best = fmax(best, x[v]);
+    }
+    int id = -1;
+    for (int v = first; v < end && id < 0 && best > -INFINITY; ++v) {
+      if (x[v] == best) id = v;
+    }
+    partial[2 * unit] = best;
+    partial[2 * unit + 1] = as_float(has_nan ? -2 : id);
   }
-  int id = -1;
-  for (int v = first; v < end && id < 0 && best > -INFINITY; ++v) {
-    if (logits[v] == best) id = v;
-  }
-  partial[2 * PART] = best;
-  partial[2 * PART + 1] = as_float(has_nan ? -2 : id);
 }
 
 // Philox 4x32-10: the first word for (counter, key).
@@ -61,132 +107,104 @@ INLINE uint philox(const uint counter, const uint key_low, const uint key_high) 
   return c.x;
 }
 
-// Where the sorted tokens are cut: those with a probability above `bits` stay, and of those equal to it
-// the first `ties`.
-typedef struct {
-  uint bits;
-  int ties;
-} Cut;
-
-// How many of the tokens that fall into `count` (with mass `mass`) come before the cut, given what came
-// before the bucket; whole buckets are taken while both bounds hold.
-INLINE int bucket_fits(const int count, const float mass, const int taken, const float mass_taken,
-                       const int most, const float most_mass) {
-  return taken + count <= most && mass_taken + mass <= most_mass;
+// The token at which the mass of those up to it passes `share` of the whole.
+INLINE int token_at(GLOBAL float* p, const int V, const float share, const float total) {
+  const float target = share * total;
+  float before = 0.0f;
+  int block = 0;  // the last one that holds a token, where rounding leaves target at the very end
+  for (int v = 0; v < V; v += 16) {
+    const float mass = sum16(load_partial16(p + v, V - v));
+    if (mass == 0.0f) continue;
+    block = v;
+    if (before + mass > target) break;
+    before += mass;
+  }
+  int id = block;
+  for (int v = block; v < min(V, block + 16); ++v) {
+    if (p[v] == 0.0f) continue;
+    id = v;
+    before += p[v];
+    if (before > target) break;
+  }
+  return id;
 }
 
-// The cut after at most `most` tokens, whose mass before the last one is at most `most_mass`.
-// histogram [2, BUCKETS]: counts (as int), then masses.
-INLINE Cut find_cut(GLOBAL float* p, const int V, __global int* counts, __global float* masses,
-                    const int most, const float most_mass) {
-  int taken = 0;
-  float mass_taken = 0.0f;
-  uint upper = 0;
-  Cut cut = {0u, V};
-  for (int level = 0; level < 2; ++level) {
-    for (int b = 0; b < BUCKETS; ++b) {
-      counts[b] = 0;
-      masses[b] = 0.0f;
-    }
-    for (int v = 0; v < V; ++v) {
-      const uint bits = as_uint(p[v]);
-      if (level == 1 && (bits >> 15) != upper) continue;
-      const int b = level == 0 ? (int)(bits >> 15) : (int)(bits & 32767u);
-      counts[b] += 1;
-      masses[b] += p[v];
-    }
-    int b = BUCKETS - 1;
-    while (b >= 0 && bucket_fits(counts[b], masses[b], taken, mass_taken, most, most_mass)) {
-      taken += counts[b];
-      mass_taken += masses[b];
-      --b;
-    }
-    if (b < 0) {  // everything fits; on level 1, by rounding: all of this upper bucket
-      if (level == 1) cut.bits = upper << 15;
-      return cut;
-    }
-    if (level == 0) {
-      upper = (uint)b;
-      continue;
-    }
-    // Equal probabilities: take them one by one while the mass before each is within bounds.
-    cut.bits = (upper << 15) | (uint)b;
-    cut.ties = 0;
-    const float each = as_float(cut.bits);
-    while (cut.ties < counts[b] && taken + cut.ties < most &&
-           mass_taken + (float)cut.ties * each <= most_mass) {
-      ++cut.ties;
-    }
-  }
-  return cut;
-}
-
-// One work-item. scratch: p [V], counts [BUCKETS], masses [BUCKETS]. result[0]: the id, -1 where a logit
-// is NaN or none is finite. step[1]: draws so far.
-KERNEL void sample_pick(__global int* result, __global float* scratch, __global uchar* seen,
-                        GLOBAL float* logits, GLOBAL float* partial, GLOBAL float* options,
-                        GLOBAL int* step, const int parts, const int V) {
-  if (PART != 0) return;
-  float best = -INFINITY;
-  int id = -1, has_nan = 0;
-  for (int i = 0; i < parts; ++i) {
-    const int part_id = as_int(partial[2 * i + 1]);
-    has_nan |= part_id == -2;
-    if (part_id >= 0 && partial[2 * i] > best) {
-      best = partial[2 * i];
-      id = part_id;
-    }
-  }
-  if (has_nan || id < 0 || best == INFINITY) {
-    result[0] = -1;
-    return;
-  }
-  const float temperature = options[OPTION_TEMPERATURE];
-  if (temperature > 0.0f) {
-    __global float* p = scratch;
-    float16 total16 = 0.0f;
-    for (int v = 0; v < V; v += 16) {
-      const float16 e = exp_of_negative16(load_partial16(logits + v, V - v) - best);
-      store_partial16(e, p + v, V - v);
-      if (V - v >= 16) total16 += e;
-    }
-    float total = sum16(total16);
-    for (int v = V / 16 * 16; v < V; ++v) total += p[v];
-
-    const float top_p = options[OPTION_TOP_P], min_p = options[OPTION_MIN_P];
-    const int top_k = as_int(options[OPTION_TOP_K]);
-    Cut cut = {0u, V};
-    if (top_k > 0 || (top_p > 0.0f && top_p < 1.0f)) {
-      cut = find_cut(p, V, (__global int*)(scratch + V), scratch + V + BUCKETS,
-                     top_k > 0 ? top_k : V, top_p > 0.0f && top_p < 1.0f ? top_p * total : INFINITY);
-    }
-    float kept = 0.0f;
-    int ties = 0;
-    for (int v = 0; v < V; ++v) {
-      const uint bits = as_uint(p[v]);
-      const int stays = p[v] >= min_p && (bits > cut.bits || (bits == cut.bits && ties++ < cut.ties));
-      p[v] = stays ? p[v] : 0.0f;
-      if (temperature == 1.0f) kept += p[v];
-    }
-    if (temperature != 1.0f) {
-      for (int v = 0; v < V; v += 16) {
-        const float16 old = load_partial16(p + v, V - v);
-        const float16 e = exp_of_negative16((load_partial16(logits + v, V - v) - best) / temperature);
-        store_partial16(select(e, (float16)(0.0f), old == 0.0f), p + v, V - v);
+// p [V], counts and masses [BUCKETS]: scratch.   best: the largest of x, a number
+INLINE int draw(__global float* p, __global int* counts, __global float* masses, GLOBAL float* x,
+                GLOBAL float* options, const float best, const int V) {
+  const Cut nothing = {0, V, INFINITY, 0.0f, 0.0f};
+  Cut cut = nothing;
+  Left left = {exponentials(p, x, V, best, 1.0f, 1), best, 1.0f};
+  float likeliest = 1.0f;  // the largest p
+  int waits = 0;
+  uint filters = as_uint(options[FILTERS]);
+  for (int more = 1; more; filters >>= 4) {
+    more = (filters & 15u) != 0u;
+    const int filter = (int)(filters & 15u) - 1;
+    const int joins = filter == FILTER_MIN_P || filter == FILTER_TOP_K;
+    if (waits && (cut.by_distance || !joins)) {
+      End end = {0u, 0, 0.0f};
+      if (cut.most < V || cut.most_mass < INFINITY) {
+        end = find_end(p, x, V, counts, masses, left, cut);
       }
-      for (int v = 0; v < V; ++v) kept += p[v];
+      left.total = drop(p, x, V, left, cut, end);
+      if (cut.by_distance) {
+        left.best = largest_left(p, x, V);
+        likeliest = largest_left(p, p, V);
+      }
+      cut = nothing;
+      waits = 0;
     }
-    const uint random = philox((uint)step[1], as_uint(options[OPTION_SEED]),
-                               as_uint(options[OPTION_SEED + 1]));
-    const float target = (float)(random >> 8) * 0x1p-24f * kept;
-    float before = 0.0f;
-    for (int v = 0; v < V; ++v) {
-      if (p[v] == 0.0f) continue;
-      id = v;  // the last kept one where rounding leaves target at the very end
-      before += p[v];
-      if (before > target) break;
+    const float top_p = options[TOP_P], typical_p = options[TYPICAL_P];
+    const float temperature = options[TEMPERATURE];
+    if (filter == FILTER_TOP_P && top_p > 0.0f && top_p < 1.0f) {
+      cut.most_mass = top_p * left.total;
+      waits = 1;
+    } else if (filter == FILTER_MIN_P && options[MIN_P] > 0.0f) {
+      cut.least = options[MIN_P] * likeliest;
+      waits = 1;
+    } else if (filter == FILTER_TOP_K && as_int(options[TOP_K]) > 0) {
+      cut.most = min(V, as_int(options[TOP_K]));
+      waits = 1;
+    } else if (filter == FILTER_TYPICAL && typical_p > 0.0f && typical_p < 1.0f) {
+      cut.by_distance = 1;
+      cut.mean = mean_of(p, x, V, left);
+      cut.most_mass = typical_p * left.total;
+      waits = 1;
+    } else if (filter == FILTER_TEMPERATURE && temperature != left.t) {
+      left.total = exponentials(p, x, V, left.best, temperature, 0);
+      left.t = temperature;
+      likeliest = 1.0f;
     }
   }
-  seen[id] = 1;
-  result[0] = id;
+  const uint random = philox(as_uint(options[DRAW]), as_uint(options[SEED]), as_uint(options[SEED + 1]));
+  return token_at(p, V, (float)(random >> 8) * 0x1p-24f, left.total);
+}
+
+// Unit: a row.   result [R]: the id, -1 where a logit is NaN or the largest is infinite.
+// scratch [R, V + 2 * BUCKETS]
+KERNEL void sample_pick(__global int* result, __global float* scratch, GLOBAL float* adjusted,
+                        GLOBAL float* logits, GLOBAL float* partial, GLOBAL float* table, const int R,
+                        const int pieces, const int V) {
+  const int last = SHARE_LAST(R, PART, PARTS);
+  for (int row = SHARE_FIRST(R, PART, PARTS); row < last; ++row) {
+    float best = -INFINITY;
+    int id = -1, has_nan = 0;
+    for (int i = row * pieces; i < (row + 1) * pieces; ++i) {
+      const int piece_id = as_int(partial[2 * i + 1]);
+      has_nan |= piece_id == -2;
+      if (piece_id >= 0 && partial[2 * i] > best) {
+        best = partial[2 * i];
+        id = piece_id;
+      }
+    }
+    if (has_nan || best == INFINITY) id = -1;
+    GLOBAL float* options = table + row * OPTION_WORDS;
+    if (id >= 0 && options[TEMPERATURE] > 0.0f) {
+      GLOBAL float* x = (as_int(options[ENTRY_COUNT]) > 0 ? adjusted : logits) + (long)row * V;
+      __global float* p = scratch + (long)row * (V + 2 * BUCKETS);
+      id = draw(p, (__global int*)(p + V), p + V + BUCKETS, x, options, best, V);
+    }
+    result[row] = id;
+  }
 }

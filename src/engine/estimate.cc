@@ -31,8 +31,9 @@ uint64_t StepBytes(const ModelDims& dims, int64_t T, int64_t context, int64_t co
 }
 
 uint64_t SamplerBytes(const ModelDims& dims) {
-  constexpr uint64_t kTables = 1 << 20;  // buckets and partial results
-  return 8 * static_cast<uint64_t>(dims.vocab_size) + kTables;
+  constexpr uint64_t kTables = 1 << 20;  // buckets, partial results, options
+  // Probabilities and changed logits; the table of what changes them grows to 12 bytes an id.
+  return 32 * static_cast<uint64_t>(dims.vocab_size) + kTables;
 }
 
 // A decode step and a chunk are recorded at the same time.

@@ -4,187 +4,188 @@
 #include <chrono>
 #include <cmath>
 #include <exception>
+#include <limits>
+#include <optional>
 
 namespace inference {
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
+using Ids = std::span<const int32_t>;
 
 uint64_t NanosSince(Clock::time_point start) {
   return static_cast<uint64_t>(
       std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count());
 }
 
-void CheckRange(const char* field, float value, float min, float max) {
-  Require(value >= min && value <= max, Status::kArg, "sampling: {} is {}, want {}..{}", field,
-          value, min, max);  // false for NaN
+// The request as it is run: nothing new goes on from the last token, which is computed again for
+// its logits.
+GenerateRequest Completed(GenerateRequest request, const Session& session) {
+  if (request.prompt.empty() && !request.whole_context) {
+    Require(session.length() > 0, Status::kArg,
+            "prompt: is empty, and the session holds no tokens to go on from");
+    request.prompt = session.tokens();
+    request.whole_context = true;
+  }
+  Require(!request.prompt.empty(), Status::kArg, "prompt: is empty");
+  return request;
 }
 
 }  // namespace
 
-void CheckSampling(const SampleOptions& options) {
-  CheckRange("temperature", options.temperature, 0.0f, 100.0f);
-  CheckRange("top_p", options.top_p, 0.0f, 1.0f);
-  CheckRange("min_p", options.min_p, 0.0f, 1.0f);
-  CheckRange("repeat_penalty", options.repeat_penalty, 0.01f, 100.0f);
-  Require(options.top_k >= 0, Status::kArg, "sampling: top_k is {}, want 0 (off) or more",
-          options.top_k);
-}
-
-const char* FinishName(Finish finish) {
-  static constexpr const char* kNames[] = {"none",    "end",       "length", "context_full",
-                                           "stopped", "cancelled", "error"};
-  const auto index = static_cast<size_t>(finish);
-  return index < std::size(kNames) ? kNames[index] : "unknown";
-}
-
 struct Generation::Impl {
   Impl(std::shared_ptr<Session> owner, GenerateRequest wanted)
       : session(std::move(owner)),
-        request(std::move(wanted)),
-        tokenizer(session->model().text()->tokenizer),
-        decoder(tokenizer) {}
+        state(session->model().text()->tokenizer, session->model().network().dims().vocab_size,
+              Completed(std::move(wanted), *session)) {
+    CheckRoom();
+    result.prompt_tokens = request().prompt.size();
+  }
 
   const std::shared_ptr<Session> session;
-  GenerateRequest request;
-  const std::shared_ptr<const Tokenizer> tokenizer;
-  StreamingDecoder decoder;
+  RequestState state;
   const Clock::time_point started = Clock::now();
   const uint64_t peak_before = session->model().device()->memory().peak;
 
   GenerateResult result;
-  bool begun = false;      // the session has been touched
-  size_t prompt_done = 0;  // of request.prompt
-  uint32_t draws = 0;
-  std::vector<int32_t> history;  // generated
-  std::optional<int32_t> next;   // sampled, not yet delivered
-  int32_t last = -1;             // delivered, not yet computed
-  bool flushed = false;
+  std::vector<int32_t> context;  // what the session holds once the prompt is computed
+  size_t prompt_begin = 0;       // where the request's prompt begins in it
+  uint64_t prompt_computed = 0;
+  bool begun = false;           // the session has been touched
+  std::optional<int32_t> next;  // sampled, not yet delivered
+  std::vector<float> logits;    // that it was sampled from, where they are wanted
+  int32_t last = -1;            // delivered, not yet computed
   std::exception_ptr failure;
 
-  void CheckRequest();
+  const GenerateRequest& request() const { return state.request(); }
+  size_t length() const { return session->tokens().size(); }
+  void CheckRoom() const;
   void Begin();
   bool Advance(GenerateEvent& event);
   void PrefillChunk(GenerateEvent& event);
+  void ScorePrompt(Ids left, GenerateEvent& event);
   void Decode();
   bool Deliver(GenerateEvent& event);
   bool Flush(GenerateEvent& event);
-  void Sample(std::span<const int32_t> ids);
+  void Sample(Ids ids);
   void End(Finish finish);
   void WatchMemory();
 };
 
-void Generation::Impl::CheckRequest() {
-  CheckSampling(request.sampling);
-  Require(request.max_tokens > 0, Status::kArg, "sampling: max_tokens is {}, want 1 or more",
-          request.max_tokens);
-  if (request.prompt.empty() && !request.whole_context) {
-    // Nothing new: go on from the last token, which is computed again for its logits.
-    Require(session->length() > 0, Status::kArg,
-            "prompt: is empty, and the session holds no tokens to go on from");
-    request.prompt = session->tokens();
-    request.whole_context = true;
-  }
-  Require(!request.prompt.empty(), Status::kArg, "prompt: is empty");
-  session->CheckIds(request.prompt);
-  const int64_t held = request.whole_context ? 0 : session->length();
-  Require(static_cast<int64_t>(request.prompt.size()) <= session->capacity() - held,
-          Status::kContextFull, "prompt: {} tokens do not fit, the session holds {} of {}",
-          request.prompt.size(), held, session->capacity());
-  result.prompt_tokens = request.prompt.size();
+void Generation::Impl::CheckRoom() const {
+  const Ids prompt = request().prompt;
+  session->CheckIds(prompt);
+  const int64_t held = request().whole_context ? 0 : session->length();
+  Require(static_cast<int64_t>(prompt.size()) <= session->capacity() - held, Status::kContextFull,
+          "prompt: {} tokens do not fit, the session holds {} of {}", prompt.size(), held,
+          session->capacity());
 }
 
 void Generation::Impl::Begin() {
   begun = true;
-  if (request.whole_context) {
-    const std::span<const int32_t> prompt(request.prompt);
-    prompt_done = static_cast<size_t>(session->KeepPrefix(prompt.first(prompt.size() - 1)));
-    result.cached_tokens = prompt_done;
+  if (!request().whole_context) context = session->tokens();
+  prompt_begin = context.size();
+  context.insert(context.end(), request().prompt.begin(), request().prompt.end());
+  if (request().prompt_logprobs) {
+    // What comes before the prompt's first token is computed again for the logits after it.
+    session->KeepPrefix(Ids(context).first(prompt_begin == 0 ? 0 : prompt_begin - 1));
+  } else if (request().whole_context) {
+    session->KeepPrefix(Ids(context).first(context.size() - 1));
+    result.cached_tokens = length();
+  }
+  if (request().logprobs) {
+    logits.resize(static_cast<size_t>(session->model().network().dims().vocab_size));
   }
 }
 
 bool Generation::Impl::Advance(GenerateEvent& event) {
-  if (result.finish != Finish::kNone) return Flush(event);
-  ThrowIfCancelled(request.cancel.get(), "generate");
+  if (state.finish() != Finish::kNone) return Flush(event);
+  ThrowIfCancelled(request().cancel.get(), "generate");
   const Clock::time_point step_started = Clock::now();
-  const bool prefilling = prompt_done < request.prompt.size();
   if (!begun) Begin();
+  const bool prefilling = length() < context.size();
   if (prefilling) {
     PrefillChunk(event);
   } else if (!next) {
     Decode();
   }
   const uint64_t ns = NanosSince(step_started);
-  (result.generated_tokens == 0 ? result.prefill_ns : result.decode_ns) += ns;
+  (state.generated_tokens() == 0 ? result.prefill_ns : result.decode_ns) += ns;
   WatchMemory();
   if (prefilling) return true;
   return next ? Deliver(event) : Flush(event);
 }
 
 void Generation::Impl::PrefillChunk(GenerateEvent& event) {
-  const std::span<const int32_t> left = std::span(request.prompt).subspan(prompt_done);
+  const size_t before = length();
+  const Ids left = Ids(context).subspan(before);
   const auto most = static_cast<size_t>(session->model().prefill_chunk());
-  if (left.size() > most) {
-    session->Prefill(left.first(most), request.cancel.get());
+  event = {};
+  event.kind = GenerateEvent::Kind::kPrefill;
+  if (request().prompt_logprobs) {
+    ScorePrompt(left, event);
+  } else if (left.size() > most) {
+    session->Prefill(left.first(most), request().cancel.get());
   } else {
     Sample(left);
   }
-  prompt_done += std::min(left.size(), most);
-  event = {.kind = GenerateEvent::Kind::kPrefill,
-           .position = static_cast<uint64_t>(session->length()),
-           .step = prompt_done,
-           .total = request.prompt.size()};
+  prompt_computed += length() - before;
+  event.position = length();
+  event.step = std::max(length(), prompt_begin) - prompt_begin;
+  event.total = request().prompt.size();
+}
+
+// Computes some of `left` and tells the log-probabilities of the prompt's tokens up to the one that
+// follows.
+void Generation::Impl::ScorePrompt(Ids left, GenerateEvent& event) {
+  const size_t before = length();
+  if (before == 0 && prompt_begin == 0) {
+    event.ids.push_back(left[0]);
+    event.logprobs.push_back(std::numeric_limits<double>::quiet_NaN());
+  }
+  if (left.size() == 1) return Sample(left);
+  const size_t n = std::min(static_cast<size_t>(session->logits_chunk()), left.size() - 1);
+  const Ids targets = left.subspan(1, n);
+  const auto scores = session->PrefillScores(left.first(n), targets, request().cancel.get());
+  for (size_t i = 0; i < n; ++i) {
+    if (before + 1 + i < prompt_begin) continue;
+    event.ids.push_back(targets[i]);
+    event.logprobs.push_back(scores[i].logprob);
+  }
 }
 
 // Computes the token delivered last, or ends the text where there is no room for it.
 void Generation::Impl::Decode() {
   if (session->length() == session->capacity()) return End(Finish::kContextFull);
-  Sample(std::span(&last, 1));
+  Sample(Ids(&last, 1));
 }
 
-void Generation::Impl::Sample(std::span<const int32_t> ids) {
-  const SampleRow row{&request.sampling, draws++, history};
-  const int32_t id = session->PrefillAndSample(ids, row, request.cancel.get());
+void Generation::Impl::Sample(Ids ids) {
+  const int32_t id =
+      session->PrefillAndSample(ids, state.NextRow(), request().cancel.get(), logits);
   Require(id != kNoToken, Status::kNumeric,
-          "generate: the logits after position {} are not numbers", session->length() - 1);
+          "generate: the logits after position {} are not numbers, or all tokens are banned",
+          session->length() - 1);
   next = id;
 }
 
 bool Generation::Impl::Deliver(GenerateEvent& event) {
-  const int32_t id = *std::exchange(next, std::nullopt);
-  if (!request.ignore_end && tokenizer->IsEnd(id)) {
-    End(Finish::kEnd);
-    return Flush(event);
-  }
-  last = id;
-  history.push_back(id);
-  ++result.generated_tokens;
-  event = {.kind = GenerateEvent::Kind::kToken,
-           .token = id,
-           .position = static_cast<uint64_t>(session->length()),
-           .step = result.generated_tokens,
-           .total = static_cast<uint64_t>(request.max_tokens)};
-  // A padded vocabulary has ids that no text belongs to.
-  if (id < tokenizer->vocab_size()) event.text = decoder.Push(id);
-  if (result.generated_tokens == static_cast<uint64_t>(request.max_tokens)) End(Finish::kLength);
-  return true;
+  last = *std::exchange(next, std::nullopt);
+  const bool given = state.Accept(last, logits, event);
+  event.position = length();
+  if (state.finish() != Finish::kNone) End(state.finish());
+  return given;
 }
 
-// What waited for the rest of a code point, as one event without a token.
 bool Generation::Impl::Flush(GenerateEvent& event) {
-  if (std::exchange(flushed, true)) return false;
-  std::string text = decoder.Flush();
-  if (text.empty()) return false;
-  event = {.kind = GenerateEvent::Kind::kToken,
-           .position = static_cast<uint64_t>(session->length()),
-           .step = result.generated_tokens,
-           .total = static_cast<uint64_t>(request.max_tokens),
-           .text = std::move(text)};
+  if (!state.Flush(event)) return false;
+  event.position = length();
   return true;
 }
 
 void Generation::Impl::End(Finish finish) {
+  state.End(finish);
   result.finish = finish;
   result.total_ns = NanosSince(started);
 }
@@ -198,9 +199,7 @@ void Generation::Impl::WatchMemory() {
 }
 
 Generation::Generation(std::shared_ptr<Session> session, GenerateRequest request)
-    : impl_(std::make_unique<Impl>(std::move(session), std::move(request))) {
-  impl_->CheckRequest();
-}
+    : impl_(std::make_unique<Impl>(std::move(session), std::move(request))) {}
 
 Generation::~Generation() {
   const GenerateResult r = result();
@@ -208,7 +207,7 @@ Generation::~Generation() {
       {.requests = 1,
        .cancelled = r.finish == Finish::kCancelled,
        .failed = r.finish == Finish::kError,
-       .prompt_tokens = impl_->prompt_done - r.cached_tokens,
+       .prompt_tokens = impl_->prompt_computed,
        .cached_tokens = r.cached_tokens,
        .generated_tokens = r.generated_tokens,
        .decoded_tokens = r.generated_tokens - std::min<uint64_t>(r.generated_tokens, 1),
@@ -235,12 +234,13 @@ bool Generation::Next(GenerateEvent& event) {
 }
 
 void Generation::Stop(Finish finish) {
-  impl_->flushed = true;
+  impl_->state.DropHeld();
   impl_->End(finish);
 }
 
 GenerateResult Generation::result() const {
   GenerateResult result = impl_->result;
+  result.generated_tokens = impl_->state.generated_tokens();
   if (result.finish == Finish::kNone) result.total_ns = NanosSince(impl_->started);
   return result;
 }

@@ -119,11 +119,11 @@ std::vector<RowScore> Session::PrefillScores(std::span<const int32_t> ids,
 
 int64_t Session::logits_chunk() const { return model_->executor().logits_rows(); }
 
-int32_t Session::PrefillAndSample(std::span<const int32_t> ids, const SampleRow& sample,
-                                  const CancelFlag* cancel) {
+int32_t Session::PrefillAndSample(std::span<const int32_t> ids, const SampleRow& row,
+                                  const CancelFlag* cancel, std::span<float> logits) {
   PrepareStep(ids);
-  const ExecutorRow row{&sequence_, ids, 1};
-  const int32_t id = model_->executor().Sample({&row, 1}, {&sample, 1}, {}, cancel)[0];
+  const ExecutorRow step{&sequence_, ids, 1};
+  const int32_t id = model_->executor().Sample({&step, 1}, {&row, 1}, logits, cancel)[0];
   Committed(ids);
   return id;
 }

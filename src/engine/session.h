@@ -55,10 +55,11 @@ class Session {
                                       const CancelFlag* cancel = nullptr);
   // Most ids for one PrefillLogits: the logits are a temporary on the device.
   int64_t logits_chunk() const;
-  // The same as Prefill, and samples what follows the last id. The id it gives is not committed;
-  // kNoToken where the logits are not numbers.
-  int32_t PrefillAndSample(std::span<const int32_t> ids, const SampleRow& sample,
-                           const CancelFlag* cancel = nullptr);
+  // The same as Prefill, and samples what follows the last id as `row` says. The id it gives is not
+  // committed; kNoToken where the logits are not numbers. `logits` [vocab_size], where it is not
+  // empty, gets those it was sampled from, as the model gave them.
+  int32_t PrefillAndSample(std::span<const int32_t> ids, const SampleRow& row,
+                           const CancelFlag* cancel = nullptr, std::span<float> logits = {});
 
   // For steps of several sessions (Executor): before it, CONTEXT_FULL or ARG where `ids` cannot be
   // next; and after it.

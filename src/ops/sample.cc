@@ -1,8 +1,7 @@
 #include "ops/sample.h"
 
-#include <array>
+#include <algorithm>
 #include <bit>
-#include <cstring>
 
 #include "util/error.h"
 
@@ -10,54 +9,136 @@ namespace inference {
 
 namespace {
 
-constexpr int64_t kBuckets = 32768;  // BUCKETS in cl/sample.cl
-constexpr int64_t kMaxParts = 4096;  // work-items that look for the largest logit
+// As in cl/sample.cl.
+constexpr int64_t kBuckets = 32768;
+constexpr size_t kOptionWords = 16, kEntryWords = 3;
+constexpr size_t kFirstEntry = 12, kEntryCount = 13;
+
+const std::vector<std::string> kFiles = {"sample_filters", "sample"};
+constexpr int64_t kMaxPieces = 4096;  // of a row, for the search for the largest logit
+
+uint32_t PackedOrder(const SampleOptions& options) {
+  uint32_t packed = 0;
+  for (size_t i = 0; i < options.filters; ++i) {
+    packed |= (static_cast<uint32_t>(options.order[i]) + 1) << (4 * i);
+  }
+  return packed;
+}
+
+// Options of a row without its entries. What does not matter is 0, so that the words of greedy
+// rows stay the same from step to step.
+std::array<uint32_t, kOptionWords> OptionWords(const SampleRow& row) {
+  const SampleOptions& o = *row.options;
+  const bool draws = o.temperature > 0.0f;
+  return {std::bit_cast<uint32_t>(o.temperature),
+          std::bit_cast<uint32_t>(o.top_p),
+          std::bit_cast<uint32_t>(o.min_p),
+          std::bit_cast<uint32_t>(o.typical_p),
+          std::bit_cast<uint32_t>(o.repeat_penalty),
+          std::bit_cast<uint32_t>(o.frequency_penalty),
+          std::bit_cast<uint32_t>(o.presence_penalty),
+          static_cast<uint32_t>(o.top_k),
+          static_cast<uint32_t>(o.seed),
+          static_cast<uint32_t>(o.seed >> 32),
+          draws ? row.draw : 0,
+          PackedOrder(o)};
+}
 
 }  // namespace
 
-Sampler::Sampler(Device& device, int64_t vocab_size)
-    : vocab_size_(vocab_size),
-      options_(device.Allocate(8 * sizeof(float))),
-      seen_(device.Allocate(static_cast<uint64_t>(vocab_size))),
-      scratch_(device.Allocate((static_cast<uint64_t>(vocab_size) + 2 * kBuckets) * sizeof(float))),
-      partial_(device.Allocate(2 * kMaxParts * sizeof(float))),
-      result_(device.Allocate(sizeof(int32_t))) {}
-
-void Sampler::Reset(Device& device, const SampleOptions& options) {
-  const std::array<uint32_t, 8> words = {
-      std::bit_cast<uint32_t>(options.temperature),
-      std::bit_cast<uint32_t>(options.top_p),
-      std::bit_cast<uint32_t>(options.min_p),
-      std::bit_cast<uint32_t>(options.repeat_penalty == 0.0f ? 1.0f : options.repeat_penalty),
-      static_cast<uint32_t>(options.top_k),
-      static_cast<uint32_t>(options.seed),
-      static_cast<uint32_t>(options.seed >> 32),
-      0};
-  device.Write(options_, 0, std::as_bytes(std::span(words)));
-  device.FillZero(seen_, 0, seen_.size());
+Sampler::Sampler(Device& device, int64_t vocab_size, int64_t max_rows)
+    : vocab_size_(vocab_size), max_rows_(max_rows) {
+  const auto rows = static_cast<uint64_t>(max_rows), V = static_cast<uint64_t>(vocab_size);
+  table_ = device.Allocate((rows * kOptionWords + 1024 * kEntryWords) * sizeof(uint32_t));
+  adjusted_ = device.Allocate(0);
+  scratch_ = device.Allocate(rows * (V + 2 * kBuckets) * sizeof(float));
+  partial_ = device.Allocate(rows * 2 * kMaxPieces * sizeof(float));
+  result_ = device.Allocate(rows * sizeof(int32_t));
 }
 
-void Sampler::Record(Recording& recording, const Tensor& logits, const StepBuffer& step) {
-  Require(logits.shape == Shape{1, vocab_size_}, Status::kInternal,
-          "sample: logits are [{}], want [1, {}]", fmt::join(logits.shape, ", "), vocab_size_);
-  const int64_t units = std::min<int64_t>((vocab_size_ + 15) / 16, kMaxParts);
-  const auto V = static_cast<int32_t>(vocab_size_);
-  const int64_t parts = recording.PartsFor(units);
-  const uint64_t partial_bytes = static_cast<uint64_t>(parts) * 2 * sizeof(float);
+// Ids that were generated within the window or have a bias, each once, ascending.
+void Sampler::AppendEntries(const SampleRow& row) {
+  const SampleOptions& options = *row.options;
+  times_.resize(static_cast<size_t>(vocab_size_));
+  bias_.resize(static_cast<size_t>(vocab_size_));
+  std::vector<int32_t> ids;
+  if (options.penalizes()) {
+    const auto window = static_cast<size_t>(options.penalty_window);
+    const size_t counted = window == 0 ? row.history.size() : std::min(window, row.history.size());
+    for (const int32_t id : row.history.last(counted)) {
+      if (times_[static_cast<size_t>(id)]++ == 0) ids.push_back(id);
+    }
+  }
+  for (const auto& [id, bias] : options.logit_bias) {
+    if (times_[static_cast<size_t>(id)] == 0) ids.push_back(id);
+    bias_[static_cast<size_t>(id)] += bias;
+  }
+  std::ranges::sort(ids);
+  const auto repeated = std::ranges::unique(ids);
+  ids.erase(repeated.begin(), repeated.end());
+  for (const int32_t id : ids) {
+    const auto times = static_cast<uint32_t>(std::exchange(times_[static_cast<size_t>(id)], 0));
+    const float bias = std::exchange(bias_[static_cast<size_t>(id)], 0.0f);
+    words_.insert(words_.end(), {static_cast<uint32_t>(id), times, std::bit_cast<uint32_t>(bias)});
+  }
+}
+
+bool Sampler::Set(Device& device, std::span<const SampleRow> rows) {
+  Require(static_cast<int64_t>(rows.size()) <= max_rows_, Status::kInternal,
+          "sample: {} rows, want at most {}", rows.size(), max_rows_);
+  const size_t head = static_cast<size_t>(max_rows_) * kOptionWords;
+  words_.assign(head, 0);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    std::ranges::copy(OptionWords(rows[i]),
+                      words_.begin() + static_cast<std::ptrdiff_t>(i * kOptionWords));
+    const size_t first = words_.size();
+    if (rows[i].options->penalizes() || !rows[i].options->logit_bias.empty())
+      AppendEntries(rows[i]);
+    words_[i * kOptionWords + kFirstEntry] = static_cast<uint32_t>(first);
+    words_[i * kOptionWords + kEntryCount] =
+        static_cast<uint32_t>((words_.size() - first) / kEntryWords);
+  }
+  bool moved = false;
+  const auto bytes = std::as_bytes(std::span(words_));
+  if (bytes.size() > table_.size()) {
+    table_ = device.Allocate(2 * bytes.size());
+    written_.clear();
+    moved = true;
+  }
+  if (words_.size() > head && adjusted_.size() == 0) {
+    adjusted_ = device.Allocate(static_cast<uint64_t>(max_rows_ * vocab_size_) * sizeof(float));
+    moved = true;
+  }
+  if (words_ != written_) {
+    device.Write(table_, 0, bytes);
+    written_ = words_;
+  }
+  return moved;
+}
+
+void Sampler::Record(Recording& recording, const Tensor& logits) {
+  Require(logits.shape.size() == 2 && logits.dim(0) <= max_rows_ && logits.dim(1) == vocab_size_,
+          Status::kInternal, "sample: logits are [{}], want [1..{}, {}]",
+          fmt::join(logits.shape, ", "), max_rows_, vocab_size_);
+  const auto R = static_cast<int32_t>(logits.dim(0)), V = static_cast<int32_t>(vocab_size_);
+  const int64_t pieces = recording.PartsFor(std::min<int64_t>((V + 15) / 16, kMaxPieces));
+  const uint64_t partial_bytes = static_cast<uint64_t>(R * pieces) * 2 * sizeof(float);
   // Of greedy sampling: what else is read and computed depends on the options and the logits.
-  const Work partial{.read_bytes = static_cast<uint64_t>(vocab_size_) * sizeof(float),
-                     .written_bytes = partial_bytes};
-  const Work pick{.read_bytes = partial_bytes, .written_bytes = sizeof(int32_t) + 1};
-  recording.Launch("sample_partial", {"sample"}, "", units, partial, logits.buffer, partial_,
-                   options_, seen_, V);
-  recording.Launch("sample_pick", {"sample"}, "", 1, pick, result_, scratch_, seen_, logits.buffer,
-                   partial_, options_, step.buffer(), static_cast<int32_t>(parts), V);
+  const Work partial{
+      .read_bytes = static_cast<uint64_t>(R) * static_cast<uint64_t>(V) * sizeof(float),
+      .written_bytes = partial_bytes};
+  const Work pick{.read_bytes = partial_bytes,
+                  .written_bytes = static_cast<uint64_t>(R) * sizeof(int32_t)};
+  recording.Launch("sample_partial", kFiles, "", R * pieces, partial, partial_, adjusted_,
+                   logits.buffer, table_, R, static_cast<int32_t>(pieces), V);
+  recording.Launch("sample_pick", kFiles, "", R, pick, result_, scratch_, adjusted_, logits.buffer,
+                   partial_, table_, R, static_cast<int32_t>(pieces), V);
 }
 
-int32_t Sampler::Result(Device& device) {
-  int32_t id = kNoToken;
-  device.Read(result_, 0, std::as_writable_bytes(std::span(&id, 1)));
-  return id;
+std::vector<int32_t> Sampler::Results(Device& device, int64_t rows) {
+  std::vector<int32_t> ids(static_cast<size_t>(rows));
+  device.Read(result_, 0, std::as_writable_bytes(std::span(ids)));
+  return ids;
 }
 
 }  // namespace inference

@@ -13,6 +13,9 @@ using testing::ElementsAre;
 
 Ids LongIds(const std::string& model) { return TinyGolden(model)["long_ids"].get<Ids>(); }
 
+const SampleOptions kGreedyOptions;
+const SampleRow kGreedy{&kGreedyOptions, 0, {}};
+
 std::span<const int32_t> First(const Ids& ids, size_t n) { return std::span(ids).first(n); }
 
 TEST(SessionTest, HoldsWhatWasComputed) {
@@ -20,7 +23,7 @@ TEST(SessionTest, HoldsWhatWasComputed) {
   EXPECT_EQ(session.length(), 0);
   EXPECT_EQ(session.capacity(), 64);
   session.Prefill(Ids{480, 350, 367});
-  session.PrefillAndSample(Ids{370}, 0);
+  session.PrefillAndSample(Ids{370}, kGreedy);
   EXPECT_THAT(session.tokens(), ElementsAre(480, 350, 367, 370));
   EXPECT_EQ(session.length(), 4);
   EXPECT_GT(session.kv_bytes(), 0u);
@@ -41,7 +44,8 @@ TEST(SessionTest, RefusesIdsThatAreNotInTheVocabulary) {
   ExpectError(Status::kArg, {"token 1", "id is 512", "0..511"}, [&] {
     session.Prefill(Ids{5, 512});
   });
-  ExpectError(Status::kArg, {"token 0", "id is -1"}, [&] { session.PrefillAndSample(Ids{-1}, 0); });
+  ExpectError(Status::kArg, {"token 0", "id is -1"},
+              [&] { session.PrefillAndSample(Ids{-1}, kGreedy); });
   EXPECT_EQ(session.length(), 0);
 }
 

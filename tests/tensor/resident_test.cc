@@ -19,8 +19,8 @@ TEST(ResidentSource, EveryKernelHasNamesOfItsOwn) {
   const std::vector<std::string> files = {"step", "weights", "embedding"};
   const std::vector<PhaseKernel> kernels = {{"embed", files, "-D TYPE_F32"},
                                             {"embed", files, "-D TYPE_Q4_1"},
-                                            {"sample_pick", {"sample"}, ""},
-                                            {"sample_partial", {"sample"}, ""}};
+                                            {"sample_pick", {"sample_filters", "sample"}, ""},
+                                            {"sample_partial", {"sample_filters", "sample"}, ""}};
   const std::string source = ResidentSource(kernels);
   EXPECT_THAT(source, HasSubstr("case 0: embed_0(part, parts, (__global float*)a[0], (GLOBAL "
                                 "uchar*)a[1], (GLOBAL int*)a[2], (int)a[3], (int)a[4], "
