@@ -40,7 +40,7 @@ Executor::Executor(std::shared_ptr<Device> device, const CausalLm& network, Exec
       network_(network),
       options_(std::move(options)),
       cache_(std::make_shared<KvCache>(device_, options_.cache_specs, options_.max_length,
-                                       options_.max_tokens)),
+                                       options_.max_tokens, options_.kv_limit)),
       arena_(std::make_shared<TempArena>(device_)),
       step_(*device_),
       sampler_(*device_, network.dims().vocab_size, 1),
@@ -85,6 +85,10 @@ std::vector<int32_t> Executor::Sample(Rows rows, std::span<const SampleRow> samp
 
 void Executor::Compute(const Call& call) {
   device_->Run([&] {
+    // Pages first: they must not take what recordings gave back.
+    for (const ExecutorRow& row : call.rows) {
+      row.sequence->Extend(static_cast<int64_t>(row.ids.size()));
+    }
     try {
       RunStep(call);
     } catch (const Error& error) {
@@ -102,7 +106,6 @@ void Executor::RunStep(const Call& call) {
   std::vector<StepRow> rows;
   for (const ExecutorRow& row : call.rows) {
     const auto tokens = static_cast<int64_t>(row.ids.size());
-    row.sequence->Extend(tokens);
     rows.push_back({row.sequence->length(), row.ids, row.outputs, row.sequence->Tables(tokens)});
   }
   const StepShape shape = ShapeOf(rows);

@@ -27,6 +27,7 @@ struct ExecutorOptions {
   int64_t max_length = 0;  // tokens of a sequence
   int64_t max_tokens = 0;  // of a step, of all rows
   std::vector<LayerCacheSpec> cache_specs;
+  uint64_t kv_limit = 0;            // bytes of all pages; 0 = what the device's limit allows
   bool rounds_activations = false;  // see Recording::RoundActivations
 };
 

@@ -76,6 +76,7 @@ std::shared_ptr<Model> Model::Load(std::shared_ptr<Runtime> runtime, const std::
                                  ExecutorOptions{.max_length = model->context_length_,
                                                  .max_tokens = model->prefill_chunk_,
                                                  .cache_specs = model->cache_specs(),
+                                                 .kv_limit = options.kv_limit,
                                                  .rounds_activations = options.round_activations});
   return model;
 }

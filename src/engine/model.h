@@ -36,6 +36,7 @@ struct LoadOptions {
   int64_t context_length = 0;      // 0 = what the model was made for
   int64_t prefill_chunk = 512;     // tokens a step
   DType kv_type = DType::kF32;     // of the sessions' keys and values: or kF16
+  uint64_t kv_limit = 0;           // bytes of all sessions' keys and values; 0 = the device's limit
   bool round_activations = false;  // see Recording::RoundActivations
   TextOptions text;
   bool validate_weights = false;  // look at every value: NUMERIC for one that is not finite

@@ -64,11 +64,12 @@ uint64_t OldKvBytes(const std::vector<LayerCacheSpec>& layers, int64_t max_lengt
 }
 
 KvCache::KvCache(std::shared_ptr<Device> device, std::vector<LayerCacheSpec> layers,
-                 int64_t max_length, int64_t max_chunk)
+                 int64_t max_length, int64_t max_chunk, uint64_t max_bytes)
     : device_(std::move(device)),
       specs_(std::move(layers)),
       max_length_(max_length),
-      max_chunk_(std::min(max_chunk, max_length)) {
+      max_chunk_(std::min(max_chunk, max_length)),
+      max_bytes_(max_bytes) {
   Require(max_length >= 1 && max_length <= kMaxCacheLength && max_chunk >= 1, Status::kLimit,
           "KV cache: {} positions in chunks of {}, want 1..{} in chunks of at least 1", max_length,
           max_chunk, kMaxCacheLength);
@@ -116,6 +117,14 @@ void KvCache::Reserve(const std::vector<int64_t>& pages) {
     int64_t wanted = std::max({least, 2 * there, kFirstPages});
     if (wanted > group.sequence_pages) wanted = std::max(least, group.sequence_pages);
     if (there >= group.sequence_pages) wanted = std::max(least, there + there / 2);
+    if (max_bytes_ != 0) {
+      const uint64_t others = bytes() - static_cast<uint64_t>(there) * group.page_bytes;
+      const auto fit =
+          static_cast<int64_t>((max_bytes_ - std::min(others, max_bytes_)) / group.page_bytes);
+      Require(least <= fit, Status::kOomDevice, "KV cache: {} bytes wanted, kv_limit is {}",
+              others + static_cast<uint64_t>(least) * group.page_bytes, max_bytes_);
+      wanted = std::min(wanted, fit);
+    }
     try {
       Grow(g, wanted);
     } catch (const Error& error) {

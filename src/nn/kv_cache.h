@@ -36,10 +36,10 @@ uint64_t OldKvBytes(const std::vector<LayerCacheSpec>& layers, int64_t max_lengt
 
 class KvCache {
  public:
-  // max_length: tokens of a sequence at most. max_chunk: of a step. Takes no memory yet. LIMIT
-  // where the largest sizes overflow.
+  // max_length: tokens of a sequence at most. max_chunk: of a step. max_bytes: of all pages, 0 =
+  // what the device's limit allows. Takes no memory yet. LIMIT where the largest sizes overflow.
   KvCache(std::shared_ptr<Device> device, std::vector<LayerCacheSpec> layers, int64_t max_length,
-          int64_t max_chunk);
+          int64_t max_chunk, uint64_t max_bytes = 0);
 
   int64_t max_length() const { return max_length_; }
   size_t groups() const { return groups_.size(); }
@@ -82,6 +82,7 @@ class KvCache {
   const std::shared_ptr<Device> device_;
   const std::vector<LayerCacheSpec> specs_;
   const int64_t max_length_, max_chunk_;
+  const uint64_t max_bytes_;
   std::vector<CacheView> views_;
   uint64_t version_ = 0;
   mutable std::mutex mutex_;  // of users, free
