@@ -134,8 +134,15 @@ typedef struct inf_event {
   uint64_t pos;   /* position of `token` in the session */
   uint64_t step;  /* done so far */
   uint64_t total; /* of this many; 0 = not known */
-  const char* text; /* whole code points; may be empty while one is still incomplete */
+  const char* text; /* whole code points; may be empty while one is incomplete, or held back: it could
+                     * be the beginning of a stop string */
   uint64_t text_len;
+  /* Where the request wants them (inf_request_set_logprobs), natural logarithms; else 0 and NULL. */
+  double logprob;         /* TOKEN: of `token` */
+  const inf_token* ids;   /* TOKEN: the likeliest ids in its place, descending, lower ids first on a tie.
+                           * PREFILL: the prompt's tokens that are in the cache since the last event */
+  const double* logprobs; /* of each of `ids`; NaN for a token with none before it */
+  uint64_t ids_len;       /* how many of both */
 } inf_event;
 
 /* 0 = go on, > 0 = stop cleanly, < 0 = abort with INF_E_CALLBACK. */
@@ -583,6 +590,22 @@ INF_API inf_status inf_session_logits(inf_session* session, const inf_token* ids
 
 #define INF_SAMPLING_IGNORE_END 1u /* go on after an end-of-text token */
 
+/* Filters of inf_sampling.order. */
+#define INF_FILTER_TOP_P 1
+#define INF_FILTER_MIN_P 2
+#define INF_FILTER_TOP_K 3
+#define INF_FILTER_TYPICAL 4
+#define INF_FILTER_TEMPERATURE 5
+
+/* How the next token is chosen. The logits x of ids that were generated in this request are changed
+ * first (the prompt does not count): x / repeat_penalty where x > 0, else x * repeat_penalty; then
+ * - frequency_penalty * (times it was generated), then - presence_penalty; then the bias is added
+ * (inf_request_add_bias). With temperature 0 the largest logit is next, the lowest id on a tie.
+ * Otherwise the filters act in their order, each on softmax(x / t) of the tokens that those before it
+ * have left, t being 1 until TEMPERATURE has acted and `temperature` from there on; the token is drawn
+ * from what is left at the end. A filter that is not in the order does not happen. Tokens below e^-87
+ * times the likeliest one are never drawn. Same request, seed and device: same text, alone or in a
+ * batch. */
 typedef struct inf_sampling {
   uint32_t struct_size;
   uint32_t flags;       /* INF_SAMPLING_* */
@@ -591,11 +614,17 @@ typedef struct inf_sampling {
   float temperature;    /* 0 = greedy (the default); at most 100 */
   float top_p;          /* 0 or 1 = off */
   float min_p;          /* 0 = off */
-  float repeat_penalty; /* 0 or 1 = off; over the tokens generated in this request (the prompt does not count) */
-  uint64_t seed;        /* same seed, same text */
+  float repeat_penalty; /* 0 or 1 = off; 0.01..100 */
+  uint64_t seed;
+  float typical_p;          /* 0 or 1 = off; keeps tokens whose surprise is nearest to the entropy, those
+                             * with a mass before them <= typical_p (Meister et al. 2022) */
+  float frequency_penalty;  /* 0 = off; -100..100 */
+  float presence_penalty;   /* 0 = off; -100..100 */
+  int32_t penalty_window;   /* penalties look at the last so many generated tokens; 0 = all */
+  uint8_t order[8];         /* INF_FILTER_*, each at most once, zeros after the last; all zeros: TOP_P,
+                             * MIN_P, TOP_K, TYPICAL, TEMPERATURE */
 } inf_sampling;
 
-/* Order: repeat penalty, top-p, min-p, top-k, temperature, draw. */
 INF_API void inf_sampling_init(inf_sampling* sampling); /* fills defaults and struct_size */
 
 INF_API inf_status inf_request_new(inf_request** out, inf_error* err);
@@ -612,6 +641,39 @@ INF_API inf_status inf_request_set_sampling(inf_request* request, const inf_samp
                                             inf_error* err);
 INF_API inf_status inf_request_set_cancel(inf_request* request, inf_cancel* cancel, inf_error* err);
 
+/* The text ends before the first place where one of these stands, wherever tokens are cut: nothing of it
+ * or after it is given in inf_event.text. Of several, the one that is complete first counts, then the
+ * longest. Text that could be the beginning of one waits for what follows. The tokens of a stop string
+ * have been generated: their events come, with the text that is left of them, and the session holds all
+ * but the last. Finish: INF_FINISH_STOP_STRING. Errors: ARG where text is empty or not UTF-8, LIMIT past
+ * 1024 strings or 64 KiB each. The request keeps what it had. */
+INF_API inf_status inf_request_add_stop(inf_request* request, const char* text, size_t text_len,
+                                        inf_error* err);
+/* The text ends before this token, also with INF_SAMPLING_IGNORE_END; it is not given. Finish:
+ * INF_FINISH_STOP_TOKEN, or INF_FINISH_END for one that ends texts anyway. Errors: ARG for a negative id,
+ * LIMIT past 65536; an id that the model does not have is refused (ARG) where the request is run. */
+INF_API inf_status inf_request_add_stop_token(inf_request* request, inf_token id, inf_error* err);
+INF_API inf_status inf_request_clear_stops(inf_request* request, inf_error* err); /* both kinds */
+
+/* Added to the logit of a token, after penalties: -1e6..1e6, or minus infinity, which bans it. The same
+ * id again replaces what it had. Errors: ARG (id, bias), LIMIT past 2^20 ids; an id that the model does not
+ * have is refused (ARG) where the request is run. inf_request_set_sampling leaves these as they are. */
+INF_API inf_status inf_request_add_bias(inf_request* request, inf_token id, float bias,
+                                        inf_error* err);
+INF_API inf_status inf_request_clear_bias(inf_request* request, inf_error* err);
+
+#define INF_LOGPROBS_GENERATED 1u /* of generated tokens: inf_event.logprob of INF_EVENT_TOKEN */
+#define INF_LOGPROBS_PROMPT 2u    /* of the prompt's tokens, each after those before it: INF_EVENT_PREFILL */
+
+/* Log-probabilities of the model's own distribution: of softmax(logits), before penalties, bias and
+ * temperature. Computed in double from float32 logits.
+ *   flags  INF_LOGPROBS_*; 0 = none. With PROMPT, what the session holds of the prompt is computed again
+ *   top    so many of the likeliest tokens beside each generated one (inf_event.ids): 0..64; more than 0
+ *          wants INF_LOGPROBS_GENERATED
+ * Errors: ARG. */
+INF_API inf_status inf_request_set_logprobs(inf_request* request, uint32_t flags, uint32_t top,
+                                            inf_error* err);
+
 /* ---- Generate ------------------------------------------------------------------------------------- */
 
 #define INF_FINISH_NONE 0         /* not finished */
@@ -621,6 +683,8 @@ INF_API inf_status inf_request_set_cancel(inf_request* request, inf_cancel* canc
 #define INF_FINISH_STOPPED 4      /* a callback returned > 0 */
 #define INF_FINISH_CANCELLED 5
 #define INF_FINISH_ERROR 6
+#define INF_FINISH_STOP_STRING 7 /* inf_request_add_stop */
+#define INF_FINISH_STOP_TOKEN 8  /* inf_request_add_stop_token; the token is not part of the text */
 INF_API const char* inf_finish_name(uint32_t finish); /* static: "end", "length", "context_full", ... */
 
 typedef struct inf_result {
@@ -640,11 +704,11 @@ typedef struct inf_result {
 
 /* Runs the request and calls fn for INF_EVENT_PREFILL and INF_EVENT_TOKEN. [X] on session and request.
  * fn may be NULL. out may be NULL; it is filled on success, and also after INF_E_CANCELLED and
- * INF_E_CALLBACK. Text that waits for the rest of a code point arrives with a later token; what is
- * left at the end comes as one last event with token = -1.
+ * INF_E_CALLBACK. Text that waits for the rest of a code point, or as it could be the beginning of a stop
+ * string, arrives with a later token; what is left at the end comes as one last event with token = -1.
  * Errors: CONTEXT_FULL where the prompt does not fit (session unchanged), CANCELLED, CALLBACK, ARG,
- * NUMERIC (logits are not numbers), DEVICE, OOM_DEVICE. The session always holds exactly the tokens
- * that were computed: the prompt and the generated tokens except the last. */
+ * NUMERIC (logits are not numbers, or every token is banned), DEVICE, OOM_DEVICE. The session always
+ * holds exactly the tokens that were computed: the prompt and the generated tokens except the last. */
 INF_API inf_status inf_generate(inf_session* session, const inf_request* request, inf_event_fn fn,
                                 void* user, inf_result* out, inf_error* err);
 

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <memory>
 #include <optional>
 
@@ -17,6 +18,8 @@ struct Options {
   SamplingOptions sampling;
   std::string prompt, ids, messages, chat_template;
   bool has_prompt = false, has_ids = false, has_messages = false;
+  int32_t logprobs = 0;
+  bool has_logprobs = false, prompt_logprobs = false;
   bool json = false, metrics = false;
 };
 
@@ -32,38 +35,58 @@ bool LeavesCodePointOpen(std::string_view bytes) {
   return true;
 }
 
+// Log-probabilities of `ids`; of a token with none before it, which has none, null.
+Json LogprobsJson(const inf_event& event) {
+  Json out = Json::array();
+  for (uint64_t i = 0; i < event.ids_len; ++i) {
+    out.push_back(std::isnan(event.logprobs[i]) ? Json() : Json(event.logprobs[i]));
+  }
+  return out;
+}
+
+Json IdsJson(const inf_event& event) {
+  return std::vector<inf_token>(event.ids, event.ids + event.ids_len);
+}
+
 // The JSON lines of a generation. One line a token: a line waits for the next event only where its
-// token leaves a code point open, since text that is left over at the end belongs to the last
-// token's line.
+// token leaves a code point open or text may be held back for a stop string, since text that is
+// left over at the end belongs to the last token's line.
 class TokenLines {
  public:
-  explicit TokenLines(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
+  TokenLines(const Options& options, const Tokenizer& tokenizer)
+      : options_(options), tokenizer_(tokenizer) {}
 
   void Add(const inf_event& event) {
+    if (event.kind == INF_EVENT_PREFILL) {
+      if (event.ids_len > 0) {
+        OutLine({{"prompt_ids", IdsJson(event)}, {"prompt_logprobs", LogprobsJson(event)}});
+      }
+      return;
+    }
     std::string text(event.text, event.text_len);
     if (event.token < 0) {
-      if (!waiting_) waiting_ = Line{"", event.token};
-      waiting_->text += text;
+      if (!waiting_) waiting_ = Json{{"token", ""}, {"token_id", event.token}};
+      (*waiting_)["token"] = (*waiting_)["token"].get<std::string>() + text;
       Flush();
       return;
     }
     Flush();
-    const bool open = text.empty() || LeavesOpen(event.token);
-    waiting_ = Line{std::move(text), event.token};
+    const bool open = text.empty() || !options_.sampling.stops.empty() || LeavesOpen(event.token);
+    waiting_ = Json{{"token", std::move(text)}, {"token_id", event.token}};
+    if (options_.has_logprobs) {
+      (*waiting_)["logprob"] = event.logprob;
+      (*waiting_)["top_ids"] = IdsJson(event);
+      (*waiting_)["top_logprobs"] = LogprobsJson(event);
+    }
     if (!open) Flush();
   }
 
   void Flush() {
-    if (waiting_) OutLine({{"token", waiting_->text}, {"token_id", waiting_->id}});
+    if (waiting_) OutLine(*waiting_);
     waiting_.reset();
   }
 
  private:
-  struct Line {
-    std::string text;
-    inf_token id;
-  };
-
   bool LeavesOpen(inf_token id) {
     // A model may have more rows than its tokenizer has tokens: such an id has no text.
     if (static_cast<uint32_t>(id) >= inf_vocab_size(tokenizer_.get())) return false;
@@ -71,9 +94,10 @@ class TokenLines {
     return LeavesCodePointOpen(bytes_.view());
   }
 
+  const Options& options_;
   const Tokenizer& tokenizer_;
   TextOutput bytes_;
-  std::optional<Line> waiting_;
+  std::optional<Json> waiting_;
 };
 
 Chat ReadMessages(const Options& options, const Tokenizer& tokenizer) {
@@ -107,8 +131,9 @@ void SetPrompt(const Options& options, const Tokenizer& tokenizer, const Request
   }
 }
 
-inf_result StreamJson(const Session& session, const Request& request, const Tokenizer& tokenizer) {
-  TokenLines lines(tokenizer);
+inf_result StreamJson(const Options& options, const Session& session, const Request& request,
+                      const Tokenizer& tokenizer) {
+  TokenLines lines(options, tokenizer);
   const inf_result result =
       RunRequest(session, request, [&](const inf_event& event) { lines.Add(event); });
   lines.Flush();
@@ -136,17 +161,23 @@ void Run(const Options& options) {
   if (options.has_prompt + options.has_ids + options.has_messages != 1) {
     throw UsageError("exactly one of --prompt, --ids and --messages is needed");
   }
+  if ((options.has_logprobs || options.prompt_logprobs) && !options.json) {
+    throw UsageError("--logprobs and --prompt-logprobs want --json");
+  }
   if (options.has_ids) ParseIds(options.ids);  // before the model is loaded
   const Interrupt interrupt(Interrupt::Second::kEnds);
+  const Request request = NewRequest(options.sampling, interrupt.cancel());
   const LoadedModel loaded = LoadModel(options.model, interrupt.cancel());
   Tokenizer tokenizer;
   Call(inf_model_tokenizer, loaded.model.get(), tokenizer.out());
-  const Request request = NewRequest(options.sampling, interrupt.cancel());
+  const uint32_t wanted = (options.has_logprobs ? INF_LOGPROBS_GENERATED : 0) |
+                          (options.prompt_logprobs ? INF_LOGPROBS_PROMPT : 0);
+  Call(inf_request_set_logprobs, request.get(), wanted, static_cast<uint32_t>(options.logprobs));
   SetPrompt(options, tokenizer, request);
   Session session;
   Call(inf_session_new, loaded.model.get(), nullptr, session.out());
-  const inf_result result =
-      options.json ? StreamJson(session, request, tokenizer) : StreamText(session, request);
+  const inf_result result = options.json ? StreamJson(options, session, request, tokenizer)
+                                         : StreamText(session, request);
   if (options.metrics) {
     TextOutput metrics;
     Call(inf_runtime_metrics, loaded.runtime.get(), metrics.out());
@@ -177,19 +208,35 @@ Command AddGenerate(CLI::App& root) {
   app->add_flag("--json", options->json, "JSON lines, see below");
   app->add_flag("--metrics", options->metrics,
                 "At the end, a line of JSON on stderr: requests, tokens, times, memory, programs");
+  CLI::Option* logprobs =
+      app->add_option("--logprobs", options->logprobs,
+                      "With --json: log-probability of each token, and the K likeliest (0..64)")
+          ->check(Between(0, 64))
+          ->type_name("K");
+  app->add_flag("--prompt-logprobs", options->prompt_logprobs,
+                "With --json: log-probability of each token of the prompt");
   app->footer(
       "With --json, one line for every generated token, as it comes:\n"
       "  {\"token\": TEXT, \"token_id\": ID}\n"
-      "TEXT holds whole characters; it is empty while a character is incomplete, and all of them\n"
-      "together are the answer. Last line:\n"
+      "TEXT holds whole characters; it is empty while a character is incomplete, or while it "
+      "could\n"
+      "be the beginning of a --stop; all of them together are the answer. With --logprobs also\n"
+      "\"logprob\", \"top_ids\" and \"top_logprobs\", of the model's own distribution, before "
+      "penalties\n"
+      "and temperature. With --prompt-logprobs lines before these:\n"
+      "  {\"prompt_ids\": [...], \"prompt_logprobs\": [null, ...]}\n"
+      "Last line:\n"
       "  {\"done\": true, \"tokens_generated\": N, \"finish\": REASON, \"metrics\": {...}}\n\n"
       "Example:\n"
       "  inference generate --model model.gguf --prompt \"The capital of France is\" --max-tokens "
-      "16");
+      "16\n"
+      "  inference generate --model model.gguf --prompt \"Q: Who wrote Emma? A:\" --stop $'\\n' "
+      "--temperature 0.8 --top-p 0.95");
   return {app, [=] {
             options->has_prompt = prompt->count() > 0;
             options->has_ids = ids->count() > 0;
             options->has_messages = messages->count() > 0;
+            options->has_logprobs = logprobs->count() > 0;
             Run(*options);
           }};
 }

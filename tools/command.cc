@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <memory>
 
@@ -60,6 +61,31 @@ void AddSymlinksFlag(CLI::App& app, bool& allow_symlinks) {
                "Files of a model folder may be links to anywhere (Hugging Face hub cache)");
 }
 
+namespace {
+
+// An option that may be given several times, each time with one value, which is kept as it is.
+template <typename T>
+void AddRepeatable(CLI::App& app, const char* name, std::vector<T>& values, const char* type,
+                   const char* help) {
+  app.add_option_function<T>(
+         name, [&values](const T& value) { values.push_back(value); }, help)
+      ->type_name(type)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->trigger_on_parse();
+}
+
+void AddStopOptions(CLI::App& app, SamplingOptions& options) {
+  AddRepeatable(app, "--stop", options.stops, "TEXT",
+                "End before this text; several times for several ($'\\n' is a newline in bash)");
+  AddRepeatable(app, "--stop-token", options.stop_tokens, "ID",
+                "End before this token; several times for several");
+  AddRepeatable(app, "--logit-bias", options.biases, "ID=X",
+                "Add X to the logit of a token, -inf bans it; several times for several");
+  app.add_flag("--ignore-eos", options.ignore_eos, "Go on after an end-of-text token");
+}
+
+}  // namespace
+
 void AddSamplingOptions(CLI::App& app, SamplingOptions& options) {
   const auto add = [&](const char* name, auto& value, const char* type, const char* help) {
     return app.add_option(name, value, help)->type_name(type)->capture_default_str();
@@ -74,10 +100,26 @@ void AddSamplingOptions(CLI::App& app, SamplingOptions& options) {
       ->check(Between(0.0, 1.0));
   add("--min-p", options.min_p, "X", "Leave out tokens below X times the likeliest; 0 = off")
       ->check(Between(0.0, 1.0));
+  add("--typical", options.typical, "X",
+      "Draw from the tokens whose surprise is nearest to the average, those that sum to X; 0 = off")
+      ->check(Between(0.0, 1.0));
   add("--repeat-penalty", options.repeat_penalty, "X",
       "Above 1: make tokens that were generated less likely; 0 = off")
-      ->check(Between(0.0, 1000.0));
-  app.add_flag("--ignore-eos", options.ignore_eos, "Go on after an end-of-text token");
+      ->check(Between(0.0, 100.0));
+  add("--frequency-penalty", options.frequency_penalty, "X",
+      "Taken from a token's logit for each time it was generated; 0 = off")
+      ->check(Between(-100.0, 100.0));
+  add("--presence-penalty", options.presence_penalty, "X",
+      "Taken from a token's logit once it was generated; 0 = off")
+      ->check(Between(-100.0, 100.0));
+  add("--penalty-window", options.penalty_window, "N",
+      "Penalties look at the last N generated tokens; 0 = all")
+      ->check(AtLeast(0));
+  app.add_option("--sampler-order", options.sampler_order,
+                 "Filters in the order they act; those left out do not\n"
+                 "(top-p,min-p,top-k,typical,temperature)")
+      ->type_name("NAMES");
+  AddStopOptions(app, options);
 }
 
 void AddTokenizerOptions(CLI::App& app, TokenizerOptions& options) {
@@ -113,6 +155,43 @@ std::vector<inf_token> ParseIds(const std::string& text) {
     if (stop == end) return ids;
     at = stop + 1;
   }
+}
+
+std::pair<inf_token, float> ParseBias(const std::string& text) {
+  inf_token id = -1;
+  float bias = 0.0f;
+  const char* const end = text.data() + text.size();
+  const auto [equals, bad_id] = std::from_chars(text.data(), end, id);
+  if (bad_id == std::errc() && id >= 0 && equals != end && *equals == '=') {
+    const auto [stop, bad_bias] = std::from_chars(equals + 1, end, bias);
+    if (bad_bias == std::errc() && stop == end) return {id, bias};
+  }
+  throw UsageError(fmt::format("--logit-bias: {} is not ID=X, such as 42=-1.5 or 42=-inf", text));
+}
+
+std::vector<uint8_t> ParseOrder(const std::string& text) {
+  static constexpr std::pair<std::string_view, uint8_t> kNames[] = {
+      {"top-p", INF_FILTER_TOP_P},
+      {"min-p", INF_FILTER_MIN_P},
+      {"top-k", INF_FILTER_TOP_K},
+      {"typical", INF_FILTER_TYPICAL},
+      {"temperature", INF_FILTER_TEMPERATURE}};
+  std::vector<uint8_t> order;
+  for (size_t at = 0; at <= text.size();) {
+    const size_t end = std::min(text.find(',', at), text.size());
+    const std::string_view name = std::string_view(text).substr(at, end - at);
+    const auto* const found =
+        std::ranges::find(kNames, name, [](const auto& entry) { return entry.first; });
+    if (found == std::end(kNames) || std::ranges::find(order, found->second) != order.end()) {
+      throw UsageError(
+          fmt::format("--sampler-order: entry {} is '{}'; wanted top-p, min-p, top-k, typical and "
+                      "temperature, each at most once, with commas",
+                      order.size() + 1, name));
+    }
+    order.push_back(found->second);
+    at = end + 1;
+  }
+  return order;
 }
 
 }  // namespace inference::tools

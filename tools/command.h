@@ -66,7 +66,13 @@ struct SamplingOptions {
   int32_t top_k = 0;
   float top_p = 0.0f;
   float min_p = 0.0f;
+  float typical = 0.0f;
   float repeat_penalty = 0.0f;
+  float frequency_penalty = 0.0f, presence_penalty = 0.0f;
+  int32_t penalty_window = 0;
+  std::string sampler_order;
+  std::vector<std::string> stops, biases;  // biases as "ID=X"
+  std::vector<inf_token> stop_tokens;
   bool ignore_eos = false;
 };
 void AddSamplingOptions(CLI::App& app, SamplingOptions& options);
@@ -80,7 +86,11 @@ void AddTokenizerOptions(CLI::App& app, TokenizerOptions& options);
 
 void AddTemplateOption(CLI::App& app, std::string& chat_template);
 
-// "1,2,3"; UsageError for anything else.
+// "1,2,3"; UsageError for anything else, as for the next ones.
 std::vector<inf_token> ParseIds(const std::string& text);
+// "5=-1.5", "5=-inf"
+std::pair<inf_token, float> ParseBias(const std::string& text);
+// "top-p,temperature" to INF_FILTER_*.
+std::vector<uint8_t> ParseOrder(const std::string& text);
 
 }  // namespace inference::tools

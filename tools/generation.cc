@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "progress.h"
@@ -116,16 +117,33 @@ Request NewRequest(const SamplingOptions& options, inf_cancel* cancel) {
   sampling.top_k = options.top_k;
   sampling.top_p = options.top_p;
   sampling.min_p = options.min_p;
+  sampling.typical_p = options.typical;
   sampling.repeat_penalty = options.repeat_penalty;
+  sampling.frequency_penalty = options.frequency_penalty;
+  sampling.presence_penalty = options.presence_penalty;
+  sampling.penalty_window = options.penalty_window;
+  if (!options.sampler_order.empty()) {
+    std::ranges::copy(ParseOrder(options.sampler_order), sampling.order);
+  }
   Request request;
   Call(inf_request_new, request.out());
   Call(inf_request_set_sampling, request.get(), &sampling);
   Call(inf_request_set_cancel, request.get(), cancel);
+  for (const std::string& stop : options.stops) {
+    Call(inf_request_add_stop, request.get(), stop.data(), stop.size());
+  }
+  for (const inf_token id : options.stop_tokens) {
+    Call(inf_request_add_stop_token, request.get(), id);
+  }
+  for (const std::string& text : options.biases) {
+    const auto [id, bias] = ParseBias(text);
+    Call(inf_request_add_bias, request.get(), id, bias);
+  }
   return request;
 }
 
 inf_result RunRequest(const Session& session, const Request& request,
-                      const std::function<void(const inf_event&)>& on_token) {
+                      const std::function<void(const inf_event&)>& on_event) {
   Progress progress("reading the prompt");
   const Gen gen = Start(session, request);
   try {
@@ -135,8 +153,8 @@ inf_result RunRequest(const Session& session, const Request& request,
         progress.Update(event->step, event->total);
       } else if (event->kind == INF_EVENT_TOKEN) {
         progress.Clear();
-        on_token(*event);
       }
+      on_event(*event);
     }
   } catch (const ApiError& error) {
     if (error.status() != INF_E_CANCELLED) throw;

@@ -25,12 +25,13 @@ Tokenizer LoadTokenizer(const TokenizerOptions& options);
 // Sets the template of --template; nothing where it is empty.
 void SetTemplate(const Chat& chat, const std::string& chat_template);
 
+// UsageError for a bias or an order that is none.
 Request NewRequest(const SamplingOptions& options, inf_cancel* cancel);
 
-// Runs a request and hands every token event to `on_token`. A cancelled one is a normal result: its
+// Runs a request and hands every event to `on_event`. A cancelled one is a normal result: its
 // finish is INF_FINISH_CANCELLED.
 inf_result RunRequest(const Session& session, const Request& request,
-                      const std::function<void(const inf_event&)>& on_token);
+                      const std::function<void(const inf_event&)>& on_event);
 
 Json MetricsJson(const inf_result& result);
 std::string MetricsLine(const inf_result& result);  // for people

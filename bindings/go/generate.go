@@ -10,12 +10,34 @@ import (
 	"unsafe"
 )
 
-// Token is one generated token. Text holds whole code points: it is empty while one is incomplete, and
-// what is left at the end comes as a last Token with ID -1.
+// Token is one generated token. Text holds whole code points: it is empty while one is incomplete or
+// could be the beginning of a stop string, and what is left at the end comes as a last Token with ID -1.
 type Token struct {
 	ID   int32
 	Text string
 	Pos  uint64 // in the session
+
+	LogProb float64        // natural logarithm; WithLogProbs
+	Top     []TokenLogProb // the likeliest in its place, descending; WithLogProbs
+}
+
+// TokenLogProb is a token and the natural logarithm of its probability.
+type TokenLogProb struct {
+	ID      int32
+	LogProb float64
+}
+
+func readLogProbs(event *C.inf_event) []TokenLogProb {
+	if event.ids_len == 0 {
+		return nil
+	}
+	ids := unsafe.Slice(event.ids, event.ids_len)
+	logprobs := unsafe.Slice(event.logprobs, event.ids_len)
+	out := make([]TokenLogProb, len(ids))
+	for i := range out {
+		out[i] = TokenLogProb{int32(ids[i]), float64(logprobs[i])}
+	}
+	return out
 }
 
 // Generate streams the continuation of prompt: one call into the library a token. Leaving the loop
@@ -86,10 +108,7 @@ func (g *generation) begin(prompt Prompt) (err error) {
 	if err = prompt.setOn(g.request, g.session); err != nil {
 		return err
 	}
-	err = call(func(e *C.inf_error) C.inf_status {
-		return C.inf_request_set_sampling(g.request, &g.config.sampling, e)
-	})
-	if err != nil {
+	if err = g.config.setOn(g.request); err != nil {
 		return err
 	}
 	if g.cancel.c != nil {
@@ -121,14 +140,19 @@ func (g *generation) next() (token Token, done bool, err error) {
 		}
 		switch event := g.step.event; event.kind {
 		case C.INF_EVENT_PREFILL:
+			if g.config.promptLogProbs != nil && event.ids_len > 0 {
+				g.config.promptLogProbs(readLogProbs(event))
+			}
 			if g.config.prefill != nil {
 				g.config.prefill(uint64(event.step), uint64(event.total))
 			}
 		case C.INF_EVENT_TOKEN:
 			return Token{
-				ID:   int32(event.token),
-				Text: goText(event.text, C.size_t(event.text_len)),
-				Pos:  uint64(event.pos),
+				ID:      int32(event.token),
+				Text:    goText(event.text, C.size_t(event.text_len)),
+				Pos:     uint64(event.pos),
+				LogProb: float64(event.logprob),
+				Top:     readLogProbs(event),
 			}, false, nil
 		}
 	}

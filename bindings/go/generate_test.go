@@ -3,6 +3,7 @@ package inference_test
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -73,6 +74,100 @@ func TestSeedFixesTheText(t *testing.T) {
 	}
 	if first := draw(1); !slices.Equal(first, draw(1)) || slices.Equal(first, draw(2)) {
 		t.Error("the same seed must give the same text, another seed another one")
+	}
+}
+
+func TestStopsBiasAndPenalties(t *testing.T) {
+	model, golden := tinyModel(t), loadGolden(t).Generate[0]
+	prompt := inference.Text(golden.Prompt)
+	run := func(opts ...inference.GenerateOption) ([]int32, string, inference.Result) {
+		var result inference.Result
+		opts = append(opts, inference.WithMaxTokens(len(golden.IDs)), inference.WithIgnoreEnd(),
+			inference.WithResult(&result))
+		ids, text := answer(t, newSession(t, model), prompt, opts...)
+		return ids, text, result
+	}
+	_, whole, _ := run()
+	stop := string([]rune(whole)[4:8])
+	_, text, result := run(inference.WithStop("not in the text", stop))
+	if want := whole[:strings.Index(whole, stop)]; text != want || result.Finish != inference.FinishStopString {
+		t.Errorf("text is %q (%v), want %q (stop_string)", text, result.Finish, want)
+	}
+	ids, _, result := run(inference.WithStopTokens(golden.IDs[5]))
+	first := slices.Index(golden.IDs, golden.IDs[5])
+	if !slices.Equal(ids, golden.IDs[:first]) || result.Finish != inference.FinishStopToken {
+		t.Errorf("ids are %v (%v), want %v (stop_token)", ids, result.Finish, golden.IDs[:first])
+	}
+	ids, _, _ = run(inference.WithLogitBias(map[int32]float32{7: 1000}))
+	if !slices.Equal(slices.Compact(ids), []int32{7}) {
+		t.Errorf("ids are %v, want 7 only", ids)
+	}
+	ids, _, _ = run(inference.WithPresencePenalty(100), inference.WithFrequencyPenalty(1))
+	slices.Sort(ids)
+	if len(slices.Compact(slices.Clone(ids))) != len(ids) {
+		t.Errorf("ids repeat: %v", ids)
+	}
+	ids, _, _ = run(inference.WithPresencePenalty(100), inference.WithPenaltyWindow(1))
+	if len(slices.Compact(slices.Clone(ids))) != len(ids) {
+		t.Errorf("ids repeat at once: %v", ids)
+	}
+	drawn, _, _ := run(inference.WithTemperature(50), inference.WithTypicalP(1e-6),
+		inference.WithFilterOrder(inference.FilterTypical, inference.FilterTemperature))
+	again, _, _ := run(inference.WithTemperature(50), inference.WithTypicalP(1e-6), inference.WithSeed(9))
+	if !slices.Equal(drawn, again) {
+		t.Errorf("of one token, %v and %v were drawn", drawn, again)
+	}
+}
+
+func TestRequestsThatMakeNoSenseAreRefused(t *testing.T) {
+	session := newSession(t, tinyModel(t))
+	for _, option := range []inference.GenerateOption{
+		inference.WithStop(""), inference.WithStopTokens(-1), inference.WithLogProbs(65),
+		inference.WithLogitBias(map[int32]float32{100000: 1}),
+		inference.WithFilterOrder(inference.FilterTopK, inference.FilterTopK),
+	} {
+		for _, err := range session.Generate(context.Background(), inference.Text("Once"), option) {
+			if !errors.Is(err, inference.ErrArgument) {
+				t.Errorf("error is %v, want ARG", err)
+			}
+		}
+	}
+}
+
+func TestLogProbs(t *testing.T) {
+	model, golden := tinyModel(t), loadGolden(t).Generate[0]
+	var prompt []inference.TokenLogProb
+	seen := 0
+	for token, err := range newSession(t, model).Generate(context.Background(), inference.Text(golden.Prompt),
+		inference.WithMaxTokens(4), inference.WithIgnoreEnd(), inference.WithLogProbs(3),
+		inference.WithPromptLogProbs(func(part []inference.TokenLogProb) { prompt = append(prompt, part...) })) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if token.ID < 0 {
+			continue
+		}
+		seen++
+		if len(token.Top) != 3 || token.Top[0] != (inference.TokenLogProb{ID: token.ID, LogProb: token.LogProb}) ||
+			token.LogProb >= 0 || token.Top[1].LogProb < token.Top[2].LogProb {
+			t.Errorf("token %d (%v): likeliest are %v", token.ID, token.LogProb, token.Top)
+		}
+	}
+	if seen != 4 || len(prompt) == 0 || !math.IsNaN(prompt[0].LogProb) {
+		t.Fatalf("%d tokens, prompt %v", seen, prompt)
+	}
+	ids := make([]int32, len(prompt))
+	for i, token := range prompt {
+		ids[i] = token.ID
+	}
+	score, err := newSession(t, model).ScoreRolling(context.Background(), ids, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range score.LogProbs {
+		if math.Abs(prompt[i+1].LogProb-float64(want)) > 1e-6 {
+			t.Errorf("token %d of the prompt: %v, scored %v", i+1, prompt[i+1].LogProb, want)
+		}
 	}
 }
 

@@ -52,9 +52,15 @@ func (c *Chat) setOn(request *C.inf_request, _ *Session) error {
 type GenerateOption func(*generateConfig)
 
 type generateConfig struct {
-	sampling C.inf_sampling
-	prefill  func(done, total uint64)
-	result   *Result
+	sampling       C.inf_sampling
+	stops          []string
+	stopTokens     []int32
+	bias           map[int32]float32
+	logProbs       C.uint32_t // INF_LOGPROBS_*
+	topLogProbs    int
+	prefill        func(done, total uint64)
+	promptLogProbs func([]TokenLogProb)
+	result         *Result
 }
 
 // WithMaxTokens bounds the tokens generated.
@@ -85,6 +91,84 @@ func WithMinP(p float32) GenerateOption {
 // WithRepeatPenalty makes tokens that this request generated less likely; 0 or 1 is off.
 func WithRepeatPenalty(penalty float32) GenerateOption {
 	return func(c *generateConfig) { c.sampling.repeat_penalty = C.float(penalty) }
+}
+
+// WithTypicalP keeps the tokens whose surprise is nearest to the entropy, those that together reach
+// probability p (locally typical sampling); 0 or 1 is off.
+func WithTypicalP(p float32) GenerateOption {
+	return func(c *generateConfig) { c.sampling.typical_p = C.float(p) }
+}
+
+// WithFrequencyPenalty takes penalty from a token's logit for each time this request generated it; 0 is off.
+func WithFrequencyPenalty(penalty float32) GenerateOption {
+	return func(c *generateConfig) { c.sampling.frequency_penalty = C.float(penalty) }
+}
+
+// WithPresencePenalty takes penalty from the logits of tokens that this request generated; 0 is off.
+func WithPresencePenalty(penalty float32) GenerateOption {
+	return func(c *generateConfig) { c.sampling.presence_penalty = C.float(penalty) }
+}
+
+// WithPenaltyWindow makes penalties look at the last n generated tokens only; 0 is all.
+func WithPenaltyWindow(n int) GenerateOption {
+	return func(c *generateConfig) { c.sampling.penalty_window = C.int32_t(max(min(n, 1<<31-1), -1)) }
+}
+
+// Filter is a step that leaves tokens out, or makes them more or less even, before one is drawn.
+type Filter uint8
+
+const (
+	FilterTopP        Filter = C.INF_FILTER_TOP_P
+	FilterMinP        Filter = C.INF_FILTER_MIN_P
+	FilterTopK        Filter = C.INF_FILTER_TOP_K
+	FilterTypical     Filter = C.INF_FILTER_TYPICAL
+	FilterTemperature Filter = C.INF_FILTER_TEMPERATURE
+)
+
+// WithFilterOrder sets the order in which filters act; those left out do not. The default is top-p, min-p,
+// top-k, typical, temperature.
+func WithFilterOrder(filters ...Filter) GenerateOption {
+	return func(c *generateConfig) {
+		c.sampling.order = [8]C.uint8_t{}
+		for i := range min(len(filters), len(c.sampling.order)) { // one too many is one twice: an error
+			c.sampling.order[i] = C.uint8_t(filters[i])
+		}
+	}
+}
+
+// WithStop ends the text before the first place where one of these strings stands; nothing of it is
+// given.
+func WithStop(stops ...string) GenerateOption {
+	return func(c *generateConfig) { c.stops = append(c.stops, stops...) }
+}
+
+// WithStopTokens ends the text before the first of these tokens, also with WithIgnoreEnd.
+func WithStopTokens(ids ...int32) GenerateOption {
+	return func(c *generateConfig) { c.stopTokens = append(c.stopTokens, ids...) }
+}
+
+// WithLogitBias adds to the logits of tokens; minus infinity bans one.
+func WithLogitBias(bias map[int32]float32) GenerateOption {
+	return func(c *generateConfig) { c.bias = bias }
+}
+
+// WithLogProbs fills Token.LogProb, and Token.Top with the top likeliest tokens (at most 64): of the model's
+// own distribution, before penalties, bias and temperature.
+func WithLogProbs(top int) GenerateOption {
+	return func(c *generateConfig) {
+		c.logProbs |= C.INF_LOGPROBS_GENERATED
+		c.topLogProbs = top
+	}
+}
+
+// WithPromptLogProbs is told the log-probabilities of the prompt's tokens, each after those before it, as the
+// prompt is computed; NaN for one with none before it. What the session holds of the prompt is computed
+// again.
+func WithPromptLogProbs(f func([]TokenLogProb)) GenerateOption {
+	return func(c *generateConfig) {
+		c.logProbs |= C.INF_LOGPROBS_PROMPT
+		c.promptLogProbs = f
+	}
 }
 
 // WithSeed fixes the random draws: same seed, same text.
@@ -118,6 +202,8 @@ const (
 	FinishStopped     Finish = C.INF_FINISH_STOPPED
 	FinishCancelled   Finish = C.INF_FINISH_CANCELLED
 	FinishError       Finish = C.INF_FINISH_ERROR
+	FinishStopString  Finish = C.INF_FINISH_STOP_STRING // WithStop
+	FinishStopToken   Finish = C.INF_FINISH_STOP_TOKEN  // WithStopTokens
 )
 
 // String returns "end", "length", "context_full", ...
@@ -136,6 +222,41 @@ type Result struct {
 	PeakBytes       uint64 // its highest during the request
 	PrefillTokS     float64
 	DecodeTokS      float64
+}
+
+// setOn sets all that belongs on the request but the prompt.
+func (c *generateConfig) setOn(request *C.inf_request) error {
+	err := call(func(e *C.inf_error) C.inf_status { return C.inf_request_set_sampling(request, &c.sampling, e) })
+	if err != nil {
+		return err
+	}
+	for _, stop := range c.stops {
+		s, n := chars(stop)
+		err := call(func(e *C.inf_error) C.inf_status { return C.inf_request_add_stop(request, s, n, e) })
+		if err != nil {
+			return err
+		}
+	}
+	for _, id := range c.stopTokens {
+		err := call(func(e *C.inf_error) C.inf_status {
+			return C.inf_request_add_stop_token(request, C.inf_token(id), e)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for id, bias := range c.bias {
+		err := call(func(e *C.inf_error) C.inf_status {
+			return C.inf_request_add_bias(request, C.inf_token(id), C.float(bias), e)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	top := C.uint32_t(max(min(c.topLogProbs, 1<<16), 0))
+	return call(func(e *C.inf_error) C.inf_status {
+		return C.inf_request_set_logprobs(request, c.logProbs, top, e)
+	})
 }
 
 func readResult(gen *C.inf_gen) (Result, error) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -31,14 +32,21 @@ void RequireOut(const T* out, const char* name) {
 void CheckStructSize(uint32_t size, size_t known, const char* name);
 void CheckUnknownFields(const void* in, size_t known, uint32_t size, const char* name);
 
-// A copy of what the caller gave. Every struct is as large as in the first version of the header;
-// when one grows, the first size has to be kept beside it and the copy zero-filled.
+// The size that a struct had in the first version of the header that has it.
+template <typename T>
+constexpr size_t kFirstSize = sizeof(T);
+template <>
+inline constexpr size_t kFirstSize<inf_sampling> = offsetof(inf_sampling, typical_p);
+
+// A copy of what the caller gave; fields that an older header does not have are 0.
 template <typename T>
 T InStruct(const T* in, const char* name) {
   RequirePointer(in, alignof(T), name);
-  CheckStructSize(in->struct_size, sizeof(T), name);
+  CheckStructSize(in->struct_size, kFirstSize<T>, name);
   CheckUnknownFields(in, sizeof(T), in->struct_size, name);
-  return *in;
+  T copy = {};
+  std::memcpy(&copy, in, std::min<size_t>(in->struct_size, sizeof(T)));
+  return copy;
 }
 
 template <typename T>

@@ -12,24 +12,23 @@ static_assert(static_cast<uint32_t>(Finish::kContextFull) == INF_FINISH_CONTEXT_
 static_assert(static_cast<uint32_t>(Finish::kStopped) == INF_FINISH_STOPPED);
 static_assert(static_cast<uint32_t>(Finish::kCancelled) == INF_FINISH_CANCELLED);
 static_assert(static_cast<uint32_t>(Finish::kError) == INF_FINISH_ERROR);
+static_assert(static_cast<uint32_t>(Finish::kStopString) == INF_FINISH_STOP_STRING);
+static_assert(static_cast<uint32_t>(Finish::kStopToken) == INF_FINISH_STOP_TOKEN);
 
 namespace {
 
 GenerateRequest RequestFor(const Session& session, const RequestObject& from) {
-  GenerateRequest request{.max_tokens = from.max_tokens,
-                          .ignore_end = from.ignore_end,
-                          .sampling = from.sampling,
-                          .cancel = from.cancel};
+  GenerateRequest request = from.wanted;
   const Tokenizer& tokenizer = *session.model().text()->tokenizer;
   if (const auto* text = std::get_if<TextPrompt>(&from.prompt)) {
     EncodeOptions options = text->options;
-    options.cancel = from.cancel.get();
+    options.cancel = request.cancel.get();
     request.prompt = tokenizer.Encode(text->text, options);
   } else if (const auto* ids = std::get_if<std::vector<int32_t>>(&from.prompt)) {
     request.prompt = *ids;
   } else if (const auto* chat = std::get_if<Conversation>(&from.prompt)) {
     EncodeOptions options = kRenderedChat;
-    options.cancel = from.cancel.get();
+    options.cancel = request.cancel.get();
     const std::string rendered =
         chat->Render({.add_generation_prompt = true, .cancel = options.cancel});
     request.prompt = tokenizer.Encode(rendered, options);
@@ -67,6 +66,12 @@ inf_event Describe(const GenerateEvent& from) {
   event.total = from.total;
   event.text = from.text.c_str();
   event.text_len = from.text.size();
+  event.logprob = from.logprob;
+  if (!from.ids.empty()) {
+    event.ids = from.ids.data();
+    event.logprobs = from.logprobs.data();
+    event.ids_len = from.ids.size();
+  }
   return event;
 }
 

@@ -87,10 +87,7 @@ struct TextPrompt {
 
 struct RequestObject : ExclusiveObject {
   std::variant<std::monostate, TextPrompt, std::vector<int32_t>, Conversation> prompt;
-  int64_t max_tokens = 256;
-  bool ignore_end = false;
-  SampleOptions sampling;
-  std::shared_ptr<const CancelFlag> cancel;
+  GenerateRequest wanted;  // but for the prompt
 };
 
 struct GenObject;

@@ -1,9 +1,60 @@
+#include <algorithm>
+
 #include "capi/arguments.h"
 #include "capi/guard.h"
 #include "capi/objects.h"
 
 using namespace inference;
 using namespace inference::capi;
+
+namespace inference::capi {
+namespace {
+
+constexpr size_t kMaxStops = 1024, kMaxStopBytes = 64 << 10, kMaxStopTokens = 1 << 16;
+constexpr size_t kMaxBiases = 1 << 20;
+
+static_assert(static_cast<int>(SampleFilter::kTopP) + 1 == INF_FILTER_TOP_P);
+static_assert(static_cast<int>(SampleFilter::kMinP) + 1 == INF_FILTER_MIN_P);
+static_assert(static_cast<int>(SampleFilter::kTopK) + 1 == INF_FILTER_TOP_K);
+static_assert(static_cast<int>(SampleFilter::kTypical) + 1 == INF_FILTER_TYPICAL);
+static_assert(static_cast<int>(SampleFilter::kTemperature) + 1 == INF_FILTER_TEMPERATURE);
+
+void RequireId(inf_token id, const char* name) {
+  Require(id >= 0, Status::kArg, "{}: id is {}, want 0 or more", name, id);
+}
+
+// In the struct 0 means "off" or "as before"; for the engine a penalty of 1 is off.
+SampleOptions SamplingFrom(const inf_sampling& given) {
+  SampleOptions options{
+      .temperature = given.temperature,
+      .top_k = given.top_k,
+      .top_p = given.top_p,
+      .min_p = given.min_p,
+      .typical_p = given.typical_p,
+      .repeat_penalty = given.repeat_penalty == 0.0f ? 1.0f : given.repeat_penalty,
+      .frequency_penalty = given.frequency_penalty,
+      .presence_penalty = given.presence_penalty,
+      .penalty_window = given.penalty_window,
+      .seed = given.seed};
+  if (std::ranges::all_of(given.order, [](uint8_t filter) { return filter == 0; })) return options;
+  options.filters = 0;
+  for (size_t i = 0; i < std::size(given.order); ++i) {
+    const uint8_t filter = given.order[i];
+    if (filter == 0) continue;
+    Require(filter <= INF_FILTER_TEMPERATURE, Status::kArg,
+            "sampling: order[{}] is {}, want INF_FILTER_* (1..{})", i, filter,
+            INF_FILTER_TEMPERATURE);
+    Require(i == options.filters, Status::kArg, "sampling: order[{}] is {}, after a zero", i,
+            filter);
+    Require(i < options.order.size(), Status::kArg,
+            "sampling: order[{}] is {}, there are {} filters", i, filter, options.order.size());
+    options.order[options.filters++] = static_cast<SampleFilter>(filter - 1);
+  }
+  return options;
+}
+
+}  // namespace
+}  // namespace inference::capi
 
 extern "C" {
 
@@ -58,25 +109,90 @@ inf_status inf_request_set_sampling(inf_request* request, const inf_sampling* sa
     FlagsArg(given.flags, INF_SAMPLING_IGNORE_END, "sampling: flags");
     Require(given.max_tokens > 0, Status::kArg, "sampling: max_tokens is {}, want 1 or more",
             given.max_tokens);
-    // In the struct 0 means "off"; for the engine a penalty of 1 is off.
-    const SampleOptions options{
-        .temperature = given.temperature,
-        .top_k = given.top_k,
-        .top_p = given.top_p,
-        .min_p = given.min_p,
-        .repeat_penalty = given.repeat_penalty == 0.0f ? 1.0f : given.repeat_penalty,
-        .seed = given.seed};
+    SampleOptions options = SamplingFrom(given);
     CheckSampling(options);
-    held->max_tokens = given.max_tokens;
-    held->ignore_end = (given.flags & INF_SAMPLING_IGNORE_END) != 0;
-    held->sampling = options;
+    options.logit_bias = std::move(held->wanted.sampling.logit_bias);
+    held->wanted.max_tokens = given.max_tokens;
+    held->wanted.ignore_end = (given.flags & INF_SAMPLING_IGNORE_END) != 0;
+    held->wanted.sampling = std::move(options);
   });
 }
 
 inf_status inf_request_set_cancel(inf_request* request, inf_cancel* cancel, inf_error* err) {
   return Guard(err, [&] {
     const Hold held = Acquire(request, "request");
-    held->cancel = LookupOptional(cancel, "cancel");
+    held->wanted.cancel = LookupOptional(cancel, "cancel");
+  });
+}
+
+inf_status inf_request_add_stop(inf_request* request, const char* text, size_t text_len,
+                                inf_error* err) {
+  return Guard(err, [&] {
+    const Hold held = Acquire(request, "request");
+    const std::string stop(TextArg(text, text_len, "text"));
+    Require(stop.size() <= kMaxStopBytes, Status::kLimit, "stop: has {} bytes, at most {}",
+            stop.size(), kMaxStopBytes);
+    Require(held->wanted.stops.size() < kMaxStops, Status::kLimit,
+            "stop: {} strings are set, at most {}", held->wanted.stops.size(), kMaxStops);
+    StopMatcher({stop});  // ARG
+    held->wanted.stops.push_back(stop);
+  });
+}
+
+inf_status inf_request_add_stop_token(inf_request* request, inf_token id, inf_error* err) {
+  return Guard(err, [&] {
+    const Hold held = Acquire(request, "request");
+    RequireId(id, "stop token");
+    std::vector<int32_t>& ids = held->wanted.stop_tokens;
+    if (std::ranges::find(ids, id) != ids.end()) return;
+    Require(ids.size() < kMaxStopTokens, Status::kLimit, "stop token: {} are set, at most {}",
+            ids.size(), kMaxStopTokens);
+    ids.push_back(id);
+  });
+}
+
+inf_status inf_request_clear_stops(inf_request* request, inf_error* err) {
+  return Guard(err, [&] {
+    const Hold held = Acquire(request, "request");
+    held->wanted.stops.clear();
+    held->wanted.stop_tokens.clear();
+  });
+}
+
+inf_status inf_request_add_bias(inf_request* request, inf_token id, float bias, inf_error* err) {
+  return Guard(err, [&] {
+    const Hold held = Acquire(request, "request");
+    RequireId(id, "logit bias");
+    CheckSampling({.logit_bias = {{id, bias}}});
+    auto& biases = held->wanted.sampling.logit_bias;
+    const auto at = std::ranges::lower_bound(biases, id, {}, [](const auto& b) { return b.first; });
+    if (at != biases.end() && at->first == id) {
+      at->second = bias;
+      return;
+    }
+    Require(biases.size() < kMaxBiases, Status::kLimit, "logit bias: {} ids have one, at most {}",
+            biases.size(), kMaxBiases);
+    biases.insert(at, {id, bias});
+  });
+}
+
+inf_status inf_request_clear_bias(inf_request* request, inf_error* err) {
+  return Guard(err, [&] { Acquire(request, "request")->wanted.sampling.logit_bias.clear(); });
+}
+
+inf_status inf_request_set_logprobs(inf_request* request, uint32_t flags, uint32_t top,
+                                    inf_error* err) {
+  return Guard(err, [&] {
+    const Hold held = Acquire(request, "request");
+    FlagsArg(flags, INF_LOGPROBS_GENERATED | INF_LOGPROBS_PROMPT, "flags");
+    const bool generated = (flags & INF_LOGPROBS_GENERATED) != 0;
+    constexpr auto kMost = static_cast<uint32_t>(kMaxTopLogprobs);
+    Require(top <= kMost, Status::kArg, "top: is {}, want 0..{}", top, kMost);
+    Require(top == 0 || generated, Status::kArg,
+            "top: is {}, which wants INF_LOGPROBS_GENERATED in flags", top);
+    held->wanted.logprobs = generated;
+    held->wanted.top_logprobs = static_cast<int32_t>(top);
+    held->wanted.prompt_logprobs = (flags & INF_LOGPROBS_PROMPT) != 0;
   });
 }
 

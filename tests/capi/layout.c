@@ -39,6 +39,10 @@ int main(void) {
   FIELD(inf_event, total);
   FIELD(inf_event, text);
   FIELD(inf_event, text_len);
+  FIELD(inf_event, logprob);
+  FIELD(inf_event, ids);
+  FIELD(inf_event, logprobs);
+  FIELD(inf_event, ids_len);
   STRUCT(inf_option_desc);
   FIELD(inf_option_desc, struct_size);
   FIELD(inf_option_desc, type);
@@ -126,6 +130,11 @@ int main(void) {
   FIELD(inf_sampling, min_p);
   FIELD(inf_sampling, repeat_penalty);
   FIELD(inf_sampling, seed);
+  FIELD(inf_sampling, typical_p);
+  FIELD(inf_sampling, frequency_penalty);
+  FIELD(inf_sampling, presence_penalty);
+  FIELD(inf_sampling, penalty_window);
+  FIELD(inf_sampling, order);
   STRUCT(inf_result);
   FIELD(inf_result, struct_size);
   FIELD(inf_result, finish);

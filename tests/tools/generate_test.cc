@@ -10,6 +10,7 @@
 namespace inference::tools_test {
 namespace {
 
+using namespace std::string_literals;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
@@ -116,6 +117,68 @@ TEST(Generate, SameSeedSameText) {
   const Json first = generate("7");
   EXPECT_EQ(first, generate("7"));
   EXPECT_NE(first, generate("8"));
+}
+
+TEST(Generate, EndsBeforeAStop) {
+  const auto generate = [](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(),
+                     {"generate", "--model", TinyModel(), "--prompt", "The quick brown fox",
+                      "--max-tokens", "30", "--ignore-eos", "--json"});
+    std::string text;
+    const Outcome outcome = Inference(arguments);
+    CheckedIds(outcome, &text);
+    return std::pair(text, outcome.last()["finish"].get<std::string>());
+  };
+  // Every token is "n" but where a bias says otherwise: texts such as "[n]" arrive as they are.
+  const std::string bias = "77=1000";
+  EXPECT_EQ(generate({"--logit-bias", bias}), std::pair(std::string(30, 'n'), "length"s));
+  EXPECT_EQ(generate({"--logit-bias", bias, "--stop", "[n]", "--stop", "nnn"}),
+            std::pair(""s, "stop_string"s));
+  EXPECT_EQ(generate({"--logit-bias", bias, "--stop", "[n]", "--stop", "n x"}),
+            std::pair(std::string(30, 'n'), "length"s));
+  EXPECT_EQ(generate({"--logit-bias", bias, "--stop-token", "3", "--stop-token", "77"}),
+            std::pair(""s, "stop_token"s));
+  // Banned once it was there, by a penalty that is larger than the bias.
+  EXPECT_EQ(generate({"--logit-bias", "77=60", "--presence-penalty", "100"}).first.find("nn"),
+            std::string::npos);
+}
+
+TEST(Generate, Logprobs) {
+  const Outcome outcome = Inference({"generate", "--model", TinyModel(), "--prompt",
+                                     "The quick brown fox", "--max-tokens", "4", "--ignore-eos",
+                                     "--json", "--logprobs", "2", "--prompt-logprobs"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const std::vector<Json> lines = outcome.lines();
+  ASSERT_EQ(lines.size(), 6u);
+  EXPECT_EQ(lines[0]["prompt_ids"], Golden()["prompts"][0]["ids"]);
+  EXPECT_EQ(lines[0]["prompt_logprobs"].size(), lines[0]["prompt_ids"].size());
+  EXPECT_TRUE(lines[0]["prompt_logprobs"][0].is_null());
+  EXPECT_LT(lines[0]["prompt_logprobs"][1], 0.0);
+  for (size_t i = 1; i < 5; ++i) {
+    EXPECT_EQ(lines[i]["top_ids"][0], lines[i]["token_id"]) << "greedy";
+    EXPECT_EQ(lines[i]["top_logprobs"][0], lines[i]["logprob"]);
+    EXPECT_EQ(lines[i]["top_logprobs"].size(), 2u);
+  }
+}
+
+TEST(Generate, OptionsThatMakeNoSenseAreRefused) {
+  const auto fails = [](const std::vector<std::string>& options, const char* part) {
+    std::vector<std::string> arguments = {"generate", "--model", TinyModel(), "--prompt", "a"};
+    arguments.insert(arguments.end(), options.begin(), options.end());
+    const Outcome outcome = Inference(arguments);
+    EXPECT_EQ(outcome.exit_code, 2) << part;
+    EXPECT_THAT(outcome.err, HasSubstr(part));
+  };
+  fails({"--logit-bias", "5"}, "5 is not ID=X");
+  fails({"--logit-bias", "5=1x"}, "5=1x is not ID=X");
+  fails({"--logit-bias", "-1=1"}, "-1=1 is not ID=X");
+  fails({"--sampler-order", "top-p,top_k"}, "entry 2 is 'top_k'");
+  fails({"--sampler-order", "top-p,top-p"}, "entry 2 is 'top-p'");
+  fails({"--sampler-order", "top-p,"}, "entry 2 is ''");
+  fails({"--logprobs", "2"}, "want --json");
+  fails({"--prompt-logprobs"}, "want --json");
+  fails({"--logprobs", "65", "--json"}, "65");
+  fails({"--typical", "2"}, "2");
 }
 
 TEST(Generate, MessagesFromAFile) {

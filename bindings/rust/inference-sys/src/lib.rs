@@ -78,6 +78,13 @@ pub const INF_SPECIAL_EOS: u32 = 2;
 pub const INF_ADD_GENERATION_PROMPT: u32 = 1;
 pub const INF_CONTINUE_FINAL_MESSAGE: u32 = 2;
 pub const INF_SAMPLING_IGNORE_END: u32 = 1;
+pub const INF_FILTER_TOP_P: u32 = 1;
+pub const INF_FILTER_MIN_P: u32 = 2;
+pub const INF_FILTER_TOP_K: u32 = 3;
+pub const INF_FILTER_TYPICAL: u32 = 4;
+pub const INF_FILTER_TEMPERATURE: u32 = 5;
+pub const INF_LOGPROBS_GENERATED: u32 = 1;
+pub const INF_LOGPROBS_PROMPT: u32 = 2;
 pub const INF_FINISH_NONE: u32 = 0;
 pub const INF_FINISH_END: u32 = 1;
 pub const INF_FINISH_LENGTH: u32 = 2;
@@ -85,6 +92,8 @@ pub const INF_FINISH_CONTEXT_FULL: u32 = 3;
 pub const INF_FINISH_STOPPED: u32 = 4;
 pub const INF_FINISH_CANCELLED: u32 = 5;
 pub const INF_FINISH_ERROR: u32 = 6;
+pub const INF_FINISH_STOP_STRING: u32 = 7;
+pub const INF_FINISH_STOP_TOKEN: u32 = 8;
 
 macro_rules! opaque {
     ($($name:ident)*) => {
@@ -160,6 +169,10 @@ pub struct inf_event {
     pub total: u64,
     pub text: *const c_char,
     pub text_len: u64,
+    pub logprob: f64,
+    pub ids: *const inf_token,
+    pub logprobs: *const f64,
+    pub ids_len: u64,
 }
 
 #[repr(C)]
@@ -279,6 +292,11 @@ pub struct inf_sampling {
     pub min_p: f32,
     pub repeat_penalty: f32,
     pub seed: u64,
+    pub typical_p: f32,
+    pub frequency_penalty: f32,
+    pub presence_penalty: f32,
+    pub penalty_window: i32,
+    pub order: [u8; 8],
 }
 
 #[repr(C)]
@@ -722,6 +740,31 @@ extern "C" {
     pub fn inf_request_set_cancel(
         request: *mut inf_request,
         cancel: *mut inf_cancel,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_request_add_stop(
+        request: *mut inf_request,
+        text: *const c_char,
+        text_len: usize,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_request_add_stop_token(
+        request: *mut inf_request,
+        id: inf_token,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_request_clear_stops(request: *mut inf_request, err: *mut inf_error) -> inf_status;
+    pub fn inf_request_add_bias(
+        request: *mut inf_request,
+        id: inf_token,
+        bias: f32,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_request_clear_bias(request: *mut inf_request, err: *mut inf_error) -> inf_status;
+    pub fn inf_request_set_logprobs(
+        request: *mut inf_request,
+        flags: u32,
+        top: u32,
         err: *mut inf_error,
     ) -> inf_status;
     pub fn inf_finish_name(finish: u32) -> *const c_char;

@@ -37,6 +37,7 @@ fn rust_type(c: &str) -> String {
     let base = match base.trim() {
         "void" => "c_void",
         "char" => "c_char",
+        "uint8_t" => "u8",
         "int32_t" => "i32",
         "uint32_t" => "u32",
         "int64_t" => "i64",

@@ -40,10 +40,27 @@ impl<'a> From<&'a Chat> for Prompt<'a> {
     }
 }
 
+/// A step that leaves tokens out, or makes them more or less even, before one is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[allow(missing_docs)]
+pub enum Filter {
+    TopP = sys::INF_FILTER_TOP_P as isize,
+    MinP = sys::INF_FILTER_MIN_P as isize,
+    TopK = sys::INF_FILTER_TOP_K as isize,
+    Typical = sys::INF_FILTER_TYPICAL as isize,
+    Temperature = sys::INF_FILTER_TEMPERATURE as isize,
+}
+
 /// How to generate. Default: greedy, 256 tokens at most.
 #[derive(Clone, Debug)]
 pub struct GenerateOptions {
     sampling: sys::inf_sampling,
+    stops: Vec<String>,
+    stop_tokens: Vec<TokenId>,
+    biases: Vec<(TokenId, f32)>,
+    logprobs: u32, // INF_LOGPROBS_*
+    top_logprobs: u32,
     cancel: Option<Cancel>,
 }
 
@@ -52,7 +69,15 @@ impl Default for GenerateOptions {
         // SAFETY: plain fields, filled by the library.
         let mut sampling: sys::inf_sampling = unsafe { raw::zeroed() };
         unsafe { sys::inf_sampling_init(&mut sampling) };
-        GenerateOptions { sampling, cancel: None }
+        GenerateOptions {
+            sampling,
+            stops: Vec::new(),
+            stop_tokens: Vec::new(),
+            biases: Vec::new(),
+            logprobs: 0,
+            top_logprobs: 0,
+            cancel: None,
+        }
     }
 }
 
@@ -98,6 +123,74 @@ impl GenerateOptions {
         self
     }
 
+    /// Keeps the tokens whose surprise is nearest to the entropy, those that together reach probability
+    /// `p` (locally typical sampling); 0 or 1 is off.
+    pub fn typical_p(mut self, p: f32) -> Self {
+        self.sampling.typical_p = p;
+        self
+    }
+
+    /// Taken from a token's logit for each time this request generated it; 0 is off.
+    pub fn frequency_penalty(mut self, penalty: f32) -> Self {
+        self.sampling.frequency_penalty = penalty;
+        self
+    }
+
+    /// Taken from the logits of tokens that this request generated; 0 is off.
+    pub fn presence_penalty(mut self, penalty: f32) -> Self {
+        self.sampling.presence_penalty = penalty;
+        self
+    }
+
+    /// Penalties look at the last `n` generated tokens only; 0 is all.
+    pub fn penalty_window(mut self, n: i32) -> Self {
+        self.sampling.penalty_window = n;
+        self
+    }
+
+    /// The order in which filters act; those left out do not. Default: top-p, min-p, top-k, typical,
+    /// temperature.
+    pub fn filter_order(mut self, filters: &[Filter]) -> Self {
+        self.sampling.order = [0; 8];
+        // One too many is one twice: an error.
+        for (place, filter) in self.sampling.order.iter_mut().zip(filters) {
+            *place = *filter as u8;
+        }
+        self
+    }
+
+    /// Ends the text before the first place where this, or another stop, stands; nothing of it is given.
+    pub fn stop(mut self, text: impl Into<String>) -> Self {
+        self.stops.push(text.into());
+        self
+    }
+
+    /// Ends the text before this token, also with `ignore_end`.
+    pub fn stop_token(mut self, id: TokenId) -> Self {
+        self.stop_tokens.push(id);
+        self
+    }
+
+    /// Added to the logit of a token; minus infinity bans it.
+    pub fn logit_bias(mut self, id: TokenId, bias: f32) -> Self {
+        self.biases.push((id, bias));
+        self
+    }
+
+    /// Fills [`Token::logprob`], and [`Token::top`] with the `top` likeliest tokens (at most 64): of the
+    /// model's own distribution, before penalties, bias and temperature.
+    pub fn logprobs(mut self, top: u32) -> Self {
+        self.logprobs |= sys::INF_LOGPROBS_GENERATED;
+        self.top_logprobs = top;
+        self
+    }
+
+    /// Fills `logprobs` of [`Event::Prefill`]. What the session holds of the prompt is computed again.
+    pub fn prompt_logprobs(mut self) -> Self {
+        self.logprobs |= sys::INF_LOGPROBS_PROMPT;
+        self
+    }
+
     /// Fixes the random draws: same seed, same text.
     pub fn seed(mut self, seed: u64) -> Self {
         self.sampling.seed = seed;
@@ -117,9 +210,17 @@ impl GenerateOptions {
     }
 }
 
-/// One generated token. The text holds whole code points: it is empty while one is incomplete, and what
-/// is left at the end comes as a last token with id -1.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A token and the natural logarithm of its probability.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(missing_docs)]
+pub struct TokenLogprob {
+    pub id: TokenId,
+    pub logprob: f64,
+}
+
+/// One generated token. The text holds whole code points: it is empty while one is incomplete or could be the
+/// beginning of a stop string, and what is left at the end comes as a last token with id -1.
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Token {
     /// In the vocabulary, or -1.
@@ -128,10 +229,14 @@ pub struct Token {
     pub text: String,
     /// In the session.
     pub pos: u64,
+    /// Natural logarithm; 0 unless [`GenerateOptions::logprobs`] asked for it.
+    pub logprob: f64,
+    /// The likeliest in its place, descending; empty unless they were asked for.
+    pub top: Vec<TokenLogprob>,
 }
 
 /// One step of a generation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
     /// A chunk of the prompt is done.
@@ -141,6 +246,9 @@ pub enum Event {
         done: u64,
         /// Tokens of the prompt.
         total: u64,
+        /// Those that are done since the last event, each after those before it; NaN for one with none
+        /// before it. Empty unless [`GenerateOptions::prompt_logprobs`] asked for it.
+        logprobs: Vec<TokenLogprob>,
     },
     /// A token came out.
     Token(Token),
@@ -164,6 +272,10 @@ pub enum Finish {
     Cancelled,
     /// A step failed.
     Error,
+    /// [`GenerateOptions::stop`].
+    StopString,
+    /// [`GenerateOptions::stop_token`].
+    StopToken,
 }
 
 /// How a generation went.
@@ -224,6 +336,20 @@ impl Session {
             }
         })?;
         call(|err| unsafe { sys::inf_request_set_sampling(r, &options.sampling, err) })?;
+        for stop in &options.stops {
+            call(|err| unsafe {
+                sys::inf_request_add_stop(r, stop.as_ptr().cast(), stop.len(), err)
+            })?;
+        }
+        for &id in &options.stop_tokens {
+            call(|err| unsafe { sys::inf_request_add_stop_token(r, id, err) })?;
+        }
+        for &(id, bias) in &options.biases {
+            call(|err| unsafe { sys::inf_request_add_bias(r, id, bias, err) })?;
+        }
+        call(|err| unsafe {
+            sys::inf_request_set_logprobs(r, options.logprobs, options.top_logprobs, err)
+        })?;
         if let Some(cancel) = &options.cancel {
             call(|err| unsafe { sys::inf_request_set_cancel(r, cancel.raw(), err) })?;
         }
@@ -276,6 +402,8 @@ impl Generation<'_> {
                 sys::INF_FINISH_CONTEXT_FULL => Finish::ContextFull,
                 sys::INF_FINISH_STOPPED => Finish::Stopped,
                 sys::INF_FINISH_CANCELLED => Finish::Cancelled,
+                sys::INF_FINISH_STOP_STRING => Finish::StopString,
+                sys::INF_FINISH_STOP_TOKEN => Finish::StopToken,
                 _ => Finish::Error,
             },
             prompt_tokens: r.prompt_tokens,
@@ -293,15 +421,27 @@ impl Generation<'_> {
 }
 
 /// # Safety
-/// The event's text is valid.
+/// The event's arrays are valid.
+unsafe fn read_logprobs(event: &sys::inf_event) -> Vec<TokenLogprob> {
+    (0..event.ids_len as usize)
+        .map(|i| TokenLogprob { id: *event.ids.add(i), logprob: *event.logprobs.add(i) })
+        .collect()
+}
+
+/// # Safety
+/// The event's text and arrays are valid.
 unsafe fn read_event(event: &sys::inf_event) -> Event {
     match event.kind {
         sys::INF_EVENT_TOKEN => Event::Token(Token {
             id: event.token,
             text: raw::text_of(event.text, event.text_len as usize),
             pos: event.pos,
+            logprob: event.logprob,
+            top: read_logprobs(event),
         }),
-        _ => Event::Prefill { done: event.step, total: event.total },
+        _ => {
+            Event::Prefill { done: event.step, total: event.total, logprobs: read_logprobs(event) }
+        }
     }
 }
 

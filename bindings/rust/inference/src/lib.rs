@@ -45,7 +45,9 @@ pub use config::{Config, Value};
 pub use discover::FoundModel;
 pub use error::{Domain, Error, ErrorKind, Result};
 pub use estimate::Fit;
-pub use generate::{Event, Finish, GenerateOptions, Generation, Outcome, Prompt, Token};
+pub use generate::{
+    Event, Filter, Finish, GenerateOptions, Generation, Outcome, Prompt, Token, TokenLogprob,
+};
 pub use memory::{Memory, NO_LIMIT};
 pub use model::{LoadOptions, Model, ModelInfo, Progress};
 pub use runtime::{Device, DeviceType, LogLevel, Runtime};

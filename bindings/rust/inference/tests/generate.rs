@@ -2,7 +2,7 @@ mod support;
 
 use std::thread;
 
-use inference::{Cancel, ErrorKind, Event, Finish, GenerateOptions, Prompt, TextFlags};
+use inference::{Cancel, ErrorKind, Event, Filter, Finish, GenerateOptions, Prompt, TextFlags};
 use support::{answer, smollm2, tiny_model, GREEDY, PROMPT, PROMPT_IDS};
 
 fn greedy(n: usize) -> GenerateOptions {
@@ -53,6 +53,67 @@ fn a_seed_fixes_the_text() {
     };
     assert_eq!(draw(1), draw(1));
     assert_ne!(draw(1), draw(2));
+}
+
+#[test]
+fn stops_bias_and_penalties() {
+    let run = |options: GenerateOptions| {
+        let mut session = tiny_model().new_session().unwrap();
+        let mut generation = session.generate(PROMPT, &options).unwrap();
+        let tokens: Vec<_> = generation.by_ref().map(|token| token.unwrap()).collect();
+        let text: String = tokens.iter().map(|token| token.text.as_str()).collect();
+        let ids: Vec<_> = tokens.iter().map(|token| token.id).filter(|&id| id >= 0).collect();
+        (ids, text, generation.outcome().unwrap().finish)
+    };
+    let whole = run(greedy(30)).1;
+    let stop: String = whole.chars().skip(4).take(4).collect();
+    let (_, text, finish) = run(greedy(30).stop("not in the text").stop(stop.as_str()));
+    assert_eq!((text.as_str(), finish), (&whole[..whole.find(&stop).unwrap()], Finish::StopString));
+    let (ids, _, finish) = run(greedy(30).stop_token(GREEDY[5]));
+    let first = GREEDY.iter().position(|&id| id == GREEDY[5]).unwrap();
+    assert_eq!((ids.as_slice(), finish), (&GREEDY[..first], Finish::StopToken));
+    assert_eq!(run(greedy(8).logit_bias(7, 1000.0)).0, [7; 8]);
+    let mut ids = run(greedy(30).presence_penalty(100.0).frequency_penalty(1.0)).0;
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 30);
+    let mut ids = run(greedy(30).presence_penalty(100.0).penalty_window(1)).0;
+    ids.dedup();
+    assert_eq!(ids.len(), 30);
+    let one = |seed| greedy(8).temperature(50.0).typical_p(1e-6).seed(seed);
+    let order = [Filter::Typical, Filter::Temperature];
+    assert_eq!(run(one(1).filter_order(&order)).0, run(one(2)).0);
+    let twice = greedy(8).filter_order(&[Filter::TopK, Filter::TopK]);
+    let mut session = tiny_model().new_session().unwrap();
+    for options in [twice, greedy(8).stop(""), greedy(8).logprobs(65)] {
+        let error = session.generate(PROMPT, &options).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Argument);
+    }
+}
+
+#[test]
+fn log_probabilities() {
+    let mut session = tiny_model().new_session().unwrap();
+    let options = greedy(4).logprobs(3).prompt_logprobs();
+    let mut generation = session.generate(PROMPT_IDS, &options).unwrap();
+    let (mut prompt, mut tokens) = (Vec::new(), Vec::new());
+    while let Some(event) = generation.next_event() {
+        match event.unwrap() {
+            Event::Prefill { logprobs, .. } => prompt.extend(logprobs),
+            Event::Token(token) if token.id >= 0 => tokens.push(token),
+            _ => {}
+        }
+    }
+    drop(generation);
+    let ids: Vec<_> = prompt.iter().map(|token| token.id).collect();
+    assert_eq!(ids, PROMPT_IDS);
+    assert!(prompt[0].logprob.is_nan() && prompt[1].logprob < 0.0);
+    assert_eq!(tokens.len(), 4);
+    for token in tokens {
+        assert_eq!(token.top.len(), 3);
+        assert_eq!((token.top[0].id, token.top[0].logprob), (token.id, token.logprob));
+        assert!(token.logprob < 0.0 && token.top[1].logprob >= token.top[2].logprob);
+    }
 }
 
 #[test]
