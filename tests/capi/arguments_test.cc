@@ -113,7 +113,7 @@ TEST(Structs, AnInStructOfANewerHeader) {
   const Request request = NewRequest();
   EXPECT_OK(inf_request_set_sampling(request.get(), &sampling.known, &err));
   sampling.unknown = 1;
-  EXPECT_FAILS(INF_E_ABI, "byte 40 of 48 is set",
+  EXPECT_FAILS(INF_E_ABI, "byte 64 of 72 is set",
                inf_request_set_sampling(request.get(), &sampling.known, &err));
 }
 
