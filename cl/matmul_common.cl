@@ -29,7 +29,7 @@
 #ifndef TILE
   #define TILE 12  // tokens a register tile: 12 x 2 vectors of sums; with 14 x 2 compilers lack registers
 #endif
-#define FEW 4    // the same for what is left over
+#define FEW 4    // the same for what is left over; or twice as many
 
 #if defined(CODE_BITS) || defined(INT8)
   #define BY_BLOCK

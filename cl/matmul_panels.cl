@@ -28,7 +28,7 @@ INLINE void finish_sums(__global float* y, GLOBAL float* acc, GLOBAL float* resi
   }
 }
 
-// Unit: a panel of 32 rows. scratch: [parts, PANEL_WORDS + 32 sums of T + FEW tokens]. A tile's sums begin
+// Unit: a panel of 32 rows. scratch: [parts, PANEL_WORDS + 32 sums of T + TILE tokens]. A tile's sums begin
 // with the first chunk of columns and are finished after the last, while they are in the first cache.
 KERNEL void matmul_panels(__global float* y, __global float* scratch, GLOBAL uchar* w,
                           GLOBAL panel_word* prepared, GLOBAL float* bias, GLOBAL float* residual,
@@ -37,7 +37,7 @@ KERNEL void matmul_panels(__global float* y, __global float* scratch, GLOBAL uch
   const long stride = ROW_BLOCK_BYTES(K);
   const int k_units = padded_K / UNIT_COLUMNS;
   const long next = (long)k_units * UNIT_ROWS * TILE;
-  __global float* part = scratch + (long)PART * (PANEL_WORDS + (long)(T + FEW) * 32);
+  __global float* part = scratch + (long)PART * (PANEL_WORDS + (long)(T + TILE) * 32);
   __global panel_word* panel = (__global panel_word*)part;
   const int blocks = (rows + 15) / 16, panels = (blocks + 1) / 2;
   const int last = SHARE_LAST(panels, PART, PARTS);
@@ -52,13 +52,14 @@ KERNEL void matmul_panels(__global float* y, __global float* scratch, GLOBAL uch
         GLOBAL panel_word* a = prepared + ((long)t * k_units + (long)first * TILE) * UNIT_ROWS;
         __global float* acc = part + PANEL_WORDS + t * 32;
         const int count = min(TILE, T - t);
-        if (first == 0) begin_sums(acc, bias, b, has_second, (count + FEW - 1) / FEW * FEW, has_bias);
-        if (count == TILE) {
+        const int taken = count <= FEW ? FEW : count <= 2 * FEW ? 2 * FEW : TILE;
+        if (first == 0) begin_sums(acc, bias, b, has_second, taken, has_bias);
+        if (taken == TILE) {
           matmul_tile(acc, panel, a, next, n, TILE);
+        } else if (taken == FEW) {
+          matmul_tile(acc, panel, a, next, n, FEW);
         } else {
-          for (int i = 0; i < count; i += FEW) {
-            matmul_tile(acc + i * 32, panel, a + i, next, n, FEW);
-          }
+          matmul_tile(acc, panel, a, next, n, 2 * FEW);
         }
         if (first + n == k_units) {
           finish_sums(y + column, acc, residual, t, count, b * 16, rows, ld_y, epilogue);

@@ -121,6 +121,7 @@ typedef struct inf_chat inf_chat;
 typedef struct inf_session inf_session;
 typedef struct inf_request inf_request;
 typedef struct inf_gen inf_gen;
+typedef struct inf_batch inf_batch;
 
 #define INF_EVENT_PROGRESS 1 /* loading: step of total, in bytes; text says what is being done */
 #define INF_EVENT_PREFILL 2  /* step of total prompt tokens are in the cache */
@@ -579,6 +580,13 @@ INF_API uint64_t inf_session_length(const inf_session* session);   /* committed 
 INF_API uint64_t inf_session_capacity(const inf_session* session);
 INF_API inf_status inf_session_tokens(const inf_session* session, inf_tokens* out, inf_error* err);
 INF_API inf_status inf_session_reset(inf_session* session, inf_error* err);
+/* Drops all but the first `length` tokens. Errors: ARG past what it holds; CONTEXT_FULL where a sliding
+ * window has left what the token after them would see (the text says the shortest length that can be). The
+ * session stays as it was. */
+INF_API inf_status inf_session_truncate(inf_session* session, uint64_t length, inf_error* err);
+/* Another session of the same model that holds the same tokens: nothing is computed or copied, memory is
+ * shared until one of them goes on. Each is freed by itself. */
+INF_API inf_status inf_session_fork(const inf_session* session, inf_session** out, inf_error* err);
 
 /* Appends ids[n] and returns the logits after each of them: out holds [n, vocab_size] float32.
  * INF_E_CONTEXT_FULL, with nothing appended, where they do not fit. After INF_E_CANCELLED the session
@@ -720,6 +728,56 @@ INF_API inf_status inf_gen_start(inf_session* session, const inf_request* reques
 INF_API inf_status inf_gen_next(inf_gen* gen, const inf_event** event, inf_error* err);
 INF_API inf_status inf_gen_result(const inf_gen* gen, inf_result* out, inf_error* err);
 INF_API void inf_gen_free(inf_gen* gen);
+
+/* ---- Batch: several requests at once [X] ------------------------------------------------------------ */
+
+typedef struct inf_batch_options {
+  uint32_t struct_size;
+  uint32_t slots;       /* requests that run at a time: 1..64; 0 = 16. The others wait their turn */
+  uint32_t step_tokens; /* tokens of a step at most, prompts and generated ones; 0 = "prefill_chunk" */
+  uint32_t reserved;
+} inf_batch_options;
+
+typedef struct inf_batch_event {
+  uint32_t struct_size;
+  int32_t status;           /* with `result`: INF_OK, or why the request failed (or was cancelled) */
+  uint64_t id;              /* of the request, as inf_batch_add gave it */
+  const inf_event* event;   /* INF_EVENT_PREFILL or INF_EVENT_TOKEN; NULL once the request has ended */
+  const inf_result* result; /* the request has ended, this is its last event; NULL before */
+  const char* message;      /* why it failed; "" */
+  uint64_t message_len;
+} inf_batch_event;
+
+/* >= 0 goes on, as for inf_event_fn: > 0 stops inf_batch_run, < 0 is INF_E_CALLBACK. */
+typedef int32_t (*inf_batch_fn)(void* user, const inf_batch_event* event);
+
+/* One step computes the next token of every request that has its prompt, and beside them a part of the
+ * prompts that wait: all of it in one pass over the weights. A request gives the same tokens,
+ * log-probabilities and bits that it gives alone, whoever else is there. options may be NULL. Errors: ARG. */
+INF_API inf_status inf_batch_new(inf_model* model, const inf_batch_options* options, inf_batch** out,
+                                 inf_error* err);
+INF_API void inf_batch_free(inf_batch* batch); /* requests that have not ended end without an event */
+
+/* Joins at the next step; between any two calls of inf_batch_next.
+ *   session  of the batch's model, in use (BUSY for others) until the request has ended; NULL = one of the
+ *            request's own, which goes with it
+ *   request  copied; its cancel object ends this request alone
+ *   id       out: names it in events; never 0
+ * Errors: ARG, CONTEXT_FULL, STATE (no prompt; the session is in a request already), as inf_generate. */
+INF_API inf_status inf_batch_add(inf_batch* batch, inf_session* session, const inf_request* request,
+                                 uint64_t* id, inf_error* err);
+/* Ends a request without another event; its session holds what was computed. ARG where none of that id is
+ * left. */
+INF_API inf_status inf_batch_remove(inf_batch* batch, uint64_t id, inf_error* err);
+/* The next event, valid until the next call on the batch; computes a step where none has come up.
+ * INF_DONE where no request is left: then, and at any time before, more may be added. A request that fails
+ * or is cancelled says so in its last event and the others go on; where the memory of keys and values does
+ * not suffice for all, the youngest waits and begins anew. Errors of the call concern all requests
+ * (INF_E_DEVICE_LOST). */
+INF_API inf_status inf_batch_next(inf_batch* batch, const inf_batch_event** event, inf_error* err);
+/* All of them: calls fn for every event until no request is left or fn says stop. What is left after a stop
+ * or a failure can be run again. Errors: CALLBACK, and those of inf_batch_next. */
+INF_API inf_status inf_batch_run(inf_batch* batch, inf_batch_fn fn, void* user, inf_error* err);
 
 /* ---- Scoring: log-probabilities of text that is given [X] ------------------------------------------ */
 

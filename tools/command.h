@@ -38,6 +38,7 @@ Command AddNext(CLI::App& root);
 Command AddBench(CLI::App& root);
 Command AddQuantize(CLI::App& root);
 Command AddTune(CLI::App& root);
+Command AddBatch(CLI::App& root);
 
 // Checks of numbers, with messages that say what is wanted.
 CLI::Validator Between(double low, double high);

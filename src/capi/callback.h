@@ -12,7 +12,8 @@ enum class Answer { kGoOn, kStop };
 
 // fn may be null. Throws CALLBACK with the value where it is negative, and where `fn` throws, which
 // it must not.
-inline Answer CallBack(inf_event_fn fn, void* user, const inf_event& event) {
+template <typename Event>
+Answer CallBack(int32_t (*fn)(void* user, const Event* event), void* user, const Event& event) {
   if (fn == nullptr) return Answer::kGoOn;
   int32_t answer = 0;
   try {

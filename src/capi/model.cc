@@ -26,6 +26,9 @@ LoadOptions OptionsFrom(const inf_config* config) {
   std::string kv_type = "f32";
   set("kv_type", kv_type);
   options.kv_type = kv_type == "f16" ? DType::kF16 : DType::kF32;  // CheckOption let no other in
+  int64_t kv_limit = 0;
+  set("kv_limit", kv_limit);
+  options.kv_limit = static_cast<uint64_t>(kv_limit);
   std::string activations = "f32";
   set("activations", activations);
   options.round_activations = activations == "int8";

@@ -91,6 +91,7 @@ struct RequestObject : ExclusiveObject {
 };
 
 struct GenObject;
+struct BatchObject;
 
 template <typename Handle>
 struct HandleTraits;
@@ -113,6 +114,7 @@ INF_HANDLE(inf_chat, ChatObject, kChat);
 INF_HANDLE(inf_session, SessionObject, kSession);
 INF_HANDLE(inf_request, RequestObject, kRequest);
 INF_HANDLE(inf_gen, GenObject, kGen);
+INF_HANDLE(inf_batch, BatchObject, kBatch);
 #undef INF_HANDLE
 
 template <typename Handle>

@@ -30,6 +30,8 @@ constexpr std::array kModelOptions = {
     Option{INF_SCOPE_MODEL, INF_OPTION_STRING, "kv_type", 0, 0, "f32",
            "Type of the sessions' keys and values: f32, or f16, which takes half the memory",
            "f32 f16"},
+    Option{INF_SCOPE_MODEL, INF_OPTION_INT, "kv_limit", 0, 0x1p62, "0",
+           "Bytes of the keys and values of all sessions; 0: what the device's limit allows"},
     Option{INF_SCOPE_MODEL, INF_OPTION_STRING, "activations", 0, 0, "f32",
            "What weights are multiplied with: f32, or int8, rounded in blocks of 32, for faster "
            "prompts",

@@ -97,6 +97,26 @@ inf_status inf_session_reset(inf_session* session, inf_error* err) {
   return Guard(err, [&] { Acquire(session, "session")->session->Reset(); });
 }
 
+inf_status inf_session_truncate(inf_session* session, uint64_t length, inf_error* err) {
+  return Guard(err, [&] {
+    const Hold held = Acquire(session, "session");
+    const uint64_t holds = static_cast<uint64_t>(held->session->length());
+    Require(length <= holds, Status::kArg, "truncate: length is {}, the session holds {} tokens",
+            length, holds);
+    held->session->Truncate(static_cast<int64_t>(length));
+  });
+}
+
+inf_status inf_session_fork(const inf_session* session, inf_session** out, inf_error* err) {
+  return Guard(err, [&] {
+    const Hold held = Acquire(session, "session");
+    RequireOut(out, "out");
+    auto fork = std::make_shared<SessionObject>();
+    fork->session = held->session->Fork();
+    *out = NewHandle<inf_session>(std::move(fork));
+  });
+}
+
 inf_status inf_session_logits(inf_session* session, const inf_token* ids, size_t n,
                               inf_cancel* cancel, inf_floats* out, inf_error* err) {
   return Guard(err, [&] {

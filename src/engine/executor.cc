@@ -11,8 +11,6 @@ namespace {
 
 constexpr size_t kMaxRecordings = 16;
 constexpr int64_t kMaxLogits = int64_t{16} << 20;  // values of a piece: 64 MiB
-// Steps of so many tokens are one launch: their nodes are so small that launches would count.
-constexpr int64_t kOneLaunchTokens = 16;
 
 }  // namespace
 
@@ -170,7 +168,8 @@ std::unique_ptr<Executor::Recorded> Executor::Record(const StepShape& shape, Mod
   out->mode = mode;
   out->recording = std::make_unique<Recording>(device_, FamilyOf(*device_), arena_);
   Recording& recording = *out->recording;
-  if (shape.tokens <= kOneLaunchTokens && mode != Mode::kPrefill) recording.UseOneLaunch();
+  // Of one token: then launches count. A program is compiled for each shape of these.
+  if (shape.tokens == 1 && mode != Mode::kPrefill) recording.UseOneLaunch();
   if (options_.rounds_activations) recording.RoundActivations();
   const Step step = step_.step(shape);
   const ResidualStream stream =

@@ -11,7 +11,6 @@ namespace {
 
 // Of cl/matmul_common.cl and those beside it.
 constexpr int64_t kTile = 12;           // TILE: tokens
-constexpr int64_t kFew = 4;             // FEW
 constexpr int64_t kUnit = 32;           // columns
 constexpr int64_t kPreparedRows = 36;   // PREPARED_ROWS
 constexpr int64_t kPanelFloats = 2304;  // PANEL_WORDS of cl/matmul.cl
@@ -143,7 +142,7 @@ void MatmulPanels(Recording& recording, const PreparedInput& a, const PackedMatr
   const bool in_bytes = a.bytes && HasByteForm(W.format);
   const Tensor input = in_bytes ? a.bytes : a.bytes ? Widen(recording, a) : a.packed;
   const int64_t panel = in_bytes ? kPanelWords : kPanelFloats;
-  const Tensor scratch = recording.Temp({recording.PartsFor(units), panel + (a.T + kFew) * kPanel});
+  const Tensor scratch = recording.Temp({recording.PartsFor(units), panel + (a.T + kTile) * kPanel});
   Work work = ProductWork(W, a.T, options);
   if (in_bytes) work.what += ", in bytes";
   recording.Launch("matmul_panels",

@@ -60,6 +60,7 @@ using Chat = Owned<inf_chat, inf_chat_free>;
 using Session = Owned<inf_session, inf_session_free>;
 using Request = Owned<inf_request, inf_request_free>;
 using Gen = Owned<inf_gen, inf_gen_free>;
+using Batch = Owned<inf_batch, inf_batch_free>;
 
 template <typename Buffer, void (*kFree)(Buffer*)>
 struct OwnedBuffer : Buffer {

@@ -61,7 +61,7 @@ TEST(Options, AreListed) {
   }
   EXPECT_THAT(keys,
               testing::ElementsAre("cache_dir", "memory_limit", "device", "n_ctx", "prefill_chunk",
-                                   "kv_type", "activations", "allow_symlinks", "validate_weights",
+                                   "kv_type", "kv_limit", "activations", "allow_symlinks", "validate_weights",
                                    "chat_template", "template_effort"));
   EXPECT_EQ(inf_option_count(3), 0u);
   auto option = Sized<inf_option_desc>();

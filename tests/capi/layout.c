@@ -9,6 +9,19 @@
          (unsigned)sizeof(((name*)0)->field))
 
 int main(void) {
+  STRUCT(inf_batch_options);
+  FIELD(inf_batch_options, struct_size);
+  FIELD(inf_batch_options, slots);
+  FIELD(inf_batch_options, step_tokens);
+  FIELD(inf_batch_options, reserved);
+  STRUCT(inf_batch_event);
+  FIELD(inf_batch_event, struct_size);
+  FIELD(inf_batch_event, status);
+  FIELD(inf_batch_event, id);
+  FIELD(inf_batch_event, event);
+  FIELD(inf_batch_event, result);
+  FIELD(inf_batch_event, message);
+  FIELD(inf_batch_event, message_len);
   STRUCT(inf_error);
   FIELD(inf_error, struct_size);
   FIELD(inf_error, status);
