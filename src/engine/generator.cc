@@ -76,6 +76,7 @@ struct Generation::Impl {
 void Generation::Impl::CheckRoom() const {
   const Ids prompt = request().prompt;
   session->CheckIds(prompt);
+  if (request().adapters) session->CheckAdapters(*request().adapters);
   const int64_t held = request().whole_context ? 0 : session->length();
   Require(static_cast<int64_t>(prompt.size()) <= session->capacity() - held, Status::kContextFull,
           "prompt: {} tokens do not fit, the session holds {} of {}", prompt.size(), held,
@@ -87,6 +88,7 @@ void Generation::Impl::Begin() {
   if (!request().whole_context) context = session->tokens();
   prompt_begin = context.size();
   context.insert(context.end(), request().prompt.begin(), request().prompt.end());
+  if (request().adapters) session->SetAdapters(*request().adapters);
   if (request().prompt_logprobs) {
     // What comes before the prompt's first token is computed again for the logits after it.
     session->KeepPrefix(Ids(context).first(prompt_begin == 0 ? 0 : prompt_begin - 1));
