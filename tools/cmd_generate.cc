@@ -143,8 +143,7 @@ void Run(const Options& options) {
   Call(inf_model_tokenizer, loaded.model.get(), tokenizer.out());
   const Request request = NewRequest(options.sampling, interrupt.cancel());
   SetPrompt(options, tokenizer, request);
-  Session session;
-  Call(inf_session_new, loaded.model.get(), nullptr, session.out());
+  const Session session = NewSession(loaded);
   const inf_result result =
       options.json ? StreamJson(session, request, tokenizer) : StreamText(session, request);
   if (options.metrics) {
@@ -163,6 +162,7 @@ Command AddGenerate(CLI::App& root) {
   auto options = std::make_shared<Options>();
   CLI::App* app = root.add_subcommand("generate", "Continue a prompt or answer messages");
   AddLoadOptions(*app, options->model);
+  AddAdapterOption(*app, options->model);
   CLI::Option* prompt =
       app->add_option("-p,--prompt", options->prompt, "Text to continue")->type_name("TEXT");
   CLI::Option* ids =

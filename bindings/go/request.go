@@ -53,6 +53,7 @@ type GenerateOption func(*generateConfig)
 
 type generateConfig struct {
 	sampling C.inf_sampling
+	adapters *[]AdapterUse // nil: the session's
 	prefill  func(done, total uint64)
 	result   *Result
 }

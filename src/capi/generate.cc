@@ -17,6 +17,7 @@ namespace {
 
 GenerateRequest RequestFor(const Session& session, const RequestObject& from) {
   GenerateRequest request{.max_tokens = from.max_tokens,
+                          .adapters = from.adapters,
                           .ignore_end = from.ignore_end,
                           .sampling = from.sampling,
                           .cancel = from.cancel};

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use inference_sys as sys;
 
+use crate::adapter::split;
 use crate::error::call;
 use crate::raw::{self, handle};
-use crate::{Cancel, Chat, Result, Session, TokenId};
+use crate::{AdapterUse, Cancel, Chat, Result, Session, TokenId};
 
 /// What [`Session::generate`] continues.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +45,7 @@ impl<'a> From<&'a Chat> for Prompt<'a> {
 #[derive(Clone, Debug)]
 pub struct GenerateOptions {
     sampling: sys::inf_sampling,
+    adapters: Option<Vec<AdapterUse>>,
     cancel: Option<Cancel>,
 }
 
@@ -52,7 +54,7 @@ impl Default for GenerateOptions {
         // SAFETY: plain fields, filled by the library.
         let mut sampling: sys::inf_sampling = unsafe { raw::zeroed() };
         unsafe { sys::inf_sampling_init(&mut sampling) };
-        GenerateOptions { sampling, cancel: None }
+        GenerateOptions { sampling, adapters: None, cancel: None }
     }
 }
 
@@ -107,6 +109,13 @@ impl GenerateOptions {
     /// Goes on after an end-of-text token.
     pub fn ignore_end(mut self) -> Self {
         self.sampling.flags |= sys::INF_SAMPLING_IGNORE_END;
+        self
+    }
+
+    /// Sets the session's adapters for this request and those that follow; none is the base. What the
+    /// session holds is computed again where the set changes.
+    pub fn adapters(mut self, uses: &[AdapterUse]) -> Self {
+        self.adapters = Some(uses.to_vec());
         self
     }
 
@@ -224,6 +233,13 @@ impl Session {
             }
         })?;
         call(|err| unsafe { sys::inf_request_set_sampling(r, &options.sampling, err) })?;
+        if let Some(uses) = &options.adapters {
+            let (adapters, scales) = split(uses);
+            call(|err| unsafe {
+                let (list, n) = (adapters.as_ptr(), adapters.len());
+                sys::inf_request_set_adapters(r, list, scales.as_ptr(), n, err)
+            })?;
+        }
         if let Some(cancel) = &options.cancel {
             call(|err| unsafe { sys::inf_request_set_cancel(r, cancel.raw(), err) })?;
         }
