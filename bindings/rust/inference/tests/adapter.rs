@@ -16,7 +16,7 @@ fn an_adapter_tells_what_it_is() {
     assert!(info.parameters > 0 && info.bytes >= 4 * info.parameters);
     let error = tiny_model().load_adapter("/nowhere", &Config::new(), None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
-    assert_eq!(peft().null(1, 0.0, 1.0).unwrap_err().kind(), ErrorKind::Arg);
+    assert_eq!(peft().null(1, 0.0, 1.0).unwrap_err().kind(), ErrorKind::Argument);
 }
 
 #[test]
