@@ -497,6 +497,23 @@ typedef struct inf_adapter_desc {
 INF_API inf_status inf_adapter_info(const inf_adapter* adapter, inf_adapter_desc* out,
                                     inf_error* err);
 
+/* Writes a copy of a model folder with an adapter in its weights, W + scale * B A, for programs that know no
+ * adapters; nothing here needs it. Summed in double and rounded once to the type of W; weights keep their
+ * files and types, config and tokenizer files are copied. Needs no device.
+ *   path          a folder with config.json and *.safetensors that are not quantised
+ *   adapter_path  as for inf_adapter_load; scale: a factor on top of its own, 1 for the adapter as trained
+ *   out_path      a folder, new or empty; it appears when it is complete
+ *   config        NULL for defaults; "adapter_scale" and "allow_symlinks" are looked at
+ *   progress      NULL or a callback for INF_EVENT_PROGRESS in bytes; > 0 ends the work with CANCELLED
+ * Errors: those of reading a model folder and an adapter; UNSUPPORTED for GGUF and quantised weights; NUMERIC
+ * where a result is not finite; STATE where out_path is there and not empty; IO, CANCELLED, CALLBACK. A
+ * failure leaves nothing behind. */
+INF_API inf_status inf_adapter_merge(const char* path, size_t path_len, const char* adapter_path,
+                                     size_t adapter_path_len, float scale, const char* out_path,
+                                     size_t out_path_len, const inf_config* config,
+                                     inf_cancel* cancel, inf_event_fn progress, void* user,
+                                     inf_error* err);
+
 /* ---- Quantize: a checkpoint made smaller [C] ------------------------------------------------------- */
 
 /* Reads a folder with config.json and *.safetensors in float32, float16 or bfloat16 and writes another

@@ -37,6 +37,7 @@ Command AddRolling(CLI::App& root);
 Command AddNext(CLI::App& root);
 Command AddBench(CLI::App& root);
 Command AddQuantize(CLI::App& root);
+Command AddMerge(CLI::App& root);
 Command AddTune(CLI::App& root);
 
 // Checks of numbers, with messages that say what is wanted.

@@ -1,8 +1,10 @@
 #include "engine/adapter.h"
 
 #include "capi/arguments.h"
+#include "capi/callback.h"
 #include "capi/guard.h"
 #include "capi/objects.h"
+#include "models/merge.h"
 
 namespace inference::capi {
 
@@ -84,6 +86,27 @@ inf_status inf_adapter_info(const inf_adapter* adapter, inf_adapter_desc* out, i
     desc.parameters = of.parameters();
     desc.bytes = of.bytes();
     FillOut(out, desc);
+  });
+}
+
+inf_status inf_adapter_merge(const char* path, size_t path_len, const char* adapter_path,
+                             size_t adapter_path_len, float scale, const char* out_path,
+                             size_t out_path_len, const inf_config* config, inf_cancel* cancel,
+                             inf_event_fn progress, void* user, inf_error* err) {
+  return Guard(err, [&] {
+    const std::string from = PathArg(path, path_len);
+    const std::string adapter = PathArg(adapter_path, adapter_path_len, "adapter_path");
+    const std::string to = PathArg(out_path, out_path_len, "out_path");
+    const std::shared_ptr<CancelFlag> flag = LookupOptional(cancel, "cancel");
+    const AdapterReadOptions options = OptionsFrom(config, flag.get());
+    MergeAdapter(from, adapter, to,
+                 {.scale = scale,
+                  .adapter_scale = options.scale,
+                  .allow_symlinks = options.allow_symlinks,
+                  .cancel = flag.get(),
+                  .progress = [=](uint64_t done, uint64_t total) {
+                    ReportProgress(progress, user, done, total, "merging weights");
+                  }});
   });
 }
 

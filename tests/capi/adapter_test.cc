@@ -230,5 +230,36 @@ TEST(Adapter, ErrorsNameWhatIsWrong) {
   EXPECT_FAILS(INF_E_HANDLE, "adapter", inf_adapter_info(list[0], &desc, &err));
 }
 
+TEST(AdapterMerge, WritesAFolderThatLoads) {
+  const TempDir folder;
+  const std::string out = folder.Path("merged");
+  const auto merge = [&](const std::string& model, float scale, inf_event_fn fn, inf_error* err) {
+    return inf_adapter_merge(model.data(), model.size(), kPeft.data(), kPeft.size(), scale,
+                             out.data(), out.size(), nullptr, nullptr, fn, nullptr, err);
+  };
+  EXPECT_FAILS(INF_E_UNSUPPORTED, "quantization: is present",
+               merge(kTinyFolder + "/model-mlx-4bit", 1.0f, nullptr, &err));
+  EXPECT_FAILS(INF_E_ARG, "scale: is nan", merge(kTinyModel, NAN, nullptr, &err));
+  EXPECT_FAILS(INF_E_ARG, "path", merge("", 1.0f, nullptr, &err));
+  EXPECT_FAILS(INF_E_CANCELLED, "merging weights",
+               merge(
+                   kTinyModel, 1.0f, [](void*, const inf_event*) { return 1; }, &err));
+  EXPECT_FALSE(fs::exists(out));
+  ASSERT_OK(merge(kTinyModel, 1.0f, nullptr, &err));
+  EXPECT_FAILS(INF_E_STATE, out, merge(kTinyModel, 1.0f, nullptr, &err));
+  const Model merged = LoadModel(out);
+  const Session with = NewSession(), base = NewSession();
+  const Adapter adapter = LoadAdapter();
+  SetAdapters(with, {adapter.get()}, {1.0f});
+  const std::vector<float> got = Logits(NewSession(0, merged.get())), want = Logits(with);
+  const std::vector<float> before = Logits(base);
+  double error = 0.0, effect = 0.0;
+  for (size_t i = 0; i < want.size(); ++i) {
+    error += std::pow(static_cast<double>(got[i] - want[i]), 2);
+    effect += std::pow(static_cast<double>(before[i] - want[i]), 2);
+  }
+  EXPECT_LT(error, 0.05 * effect) << "all but what bfloat16 rounds away";
+}
+
 }  // namespace
 }  // namespace inference::capi_test

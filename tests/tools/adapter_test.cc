@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "tools/program.h"
 
 namespace inference::tools_test {
@@ -63,6 +65,24 @@ TEST(AdapterOption, WhatIsWrongIsNamed) {
   fails("/nowhere:x", "/nowhere:x");
   fails(kPeft + ":nan", "nan");
   fails(INFERENCE_TEST_DATA "/golden/tiny/gemma3-text/adapter-peft", "adapter_model.safetensors");
+}
+
+TEST(MergeCommand, WritesAModelThatScoresAsWithTheAdapter) {
+  const std::string out = TemporaryPath("merged");
+  const Outcome outcome =
+      Inference({"merge", "--model", TinyModel(), "--adapter", kPeft + ":4", "--out", out});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr(out));
+  const std::string line = R"({"prompt": "The quick brown", "completion": " fox jumps"})";
+  const Outcome merged = Inference({"score", "--model", out}, line);
+  ASSERT_EQ(merged.exit_code, 0) << merged.err;
+  const double base = Total({}), adapted = Total({kPeft + ":4"});
+  const double got = merged.last()["total"].get<double>();
+  EXPECT_LT(std::abs(got - adapted), 0.1 * std::abs(adapted - base)) << "rounded to bfloat16";
+  const Outcome again =
+      Inference({"merge", "--model", TinyModel(), "--adapter", kPeft, "--out", out});
+  EXPECT_NE(again.exit_code, 0);
+  EXPECT_THAT(again.err, HasSubstr(out));
 }
 
 }  // namespace

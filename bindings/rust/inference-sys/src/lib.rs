@@ -536,6 +536,20 @@ extern "C" {
         out: *mut inf_adapter_desc,
         err: *mut inf_error,
     ) -> inf_status;
+    pub fn inf_adapter_merge(
+        path: *const c_char,
+        path_len: usize,
+        adapter_path: *const c_char,
+        adapter_path_len: usize,
+        scale: f32,
+        out_path: *const c_char,
+        out_path_len: usize,
+        config: *const inf_config,
+        cancel: *mut inf_cancel,
+        progress: Option<inf_event_fn>,
+        user: *mut c_void,
+        err: *mut inf_error,
+    ) -> inf_status;
     pub fn inf_quantize(
         path: *const c_char,
         path_len: usize,
