@@ -7,6 +7,7 @@
 
 #include "models/adapter_blocks.h"
 #include "models/describe.h"
+#include "models/gguf_parts.h"
 #include "models/model_parts.h"
 #include "models/model_runner.h"
 #include "support/matmul_choice.h"
@@ -174,6 +175,22 @@ TEST(AdapterOnQuantisedTest, IsWhatMergedFloatsGive) {
       EXPECT_GT(effect.difference, 10 * kTolerance * effect.size) << "the adapter does nothing";
     }
   }
+}
+
+// GGUF stores the rows of Llama's q and k in another order than what adapters are written for.
+TEST(AdapterOnGgufTest, HasTheBitsOfTheFolder) {
+  const WithMatmulChoice with(kTilesChoice);
+  const std::string from = kTiny + "llama-gqa/model";
+  const Checkpoint checkpoint = OpenCheckpoint(from);
+  const TempDir folder;
+  const auto network = LoadTestModel(from);
+  const auto gguf =
+      LoadTestModel(folder.Write("model.gguf", ConvertFolder(checkpoint, "llama").Build()));
+  const AdapterFile file = OnEverything(network->dims());
+  const Ids ids = {5, 17, 130, 7, 42, 99, 3, 250, 18};
+  const std::vector<BlockLora> a = UploadTo(*network, file), b = UploadTo(*gguf, file);
+  const std::vector<float> want = Logits(*network, ids, ids.size(), {{&a, 1.0f}});
+  EXPECT_TRUE(Logits(*gguf, ids, ids.size(), {{&b, 1.0f}}) == want);
 }
 
 }  // namespace
