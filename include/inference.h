@@ -115,6 +115,7 @@ typedef struct inf_runtime inf_runtime;
 typedef struct inf_cancel inf_cancel;
 typedef struct inf_model_list inf_model_list;
 typedef struct inf_model inf_model;
+typedef struct inf_adapter inf_adapter;
 typedef struct inf_tokenizer inf_tokenizer;
 typedef struct inf_detok inf_detok;
 typedef struct inf_chat inf_chat;
@@ -183,6 +184,7 @@ INF_API void inf_floats_free(inf_floats* floats);
 
 #define INF_SCOPE_RUNTIME 1
 #define INF_SCOPE_MODEL 2
+#define INF_SCOPE_ADAPTER 3
 #define INF_OPTION_INT 1
 #define INF_OPTION_FLOAT 2
 #define INF_OPTION_STRING 3
@@ -204,7 +206,7 @@ INF_API inf_status inf_option_info(uint32_t scope, uint32_t index, inf_option_de
 INF_API inf_status inf_config_new(inf_config** out, inf_error* err);
 INF_API void inf_config_free(inf_config* config);
 /* INF_E_NOT_FOUND for a key that no scope has, INF_E_ARG for a value of the wrong type or out of range
- * (the text gives the range, or the words that a string may be). A config may hold keys of both scopes;
+ * (the text gives the range, or the words that a string may be). A config may hold keys of all scopes;
  * each call takes its own. */
 INF_API inf_status inf_config_set_i64(inf_config* config, const char* key, size_t key_len,
                                       int64_t value, inf_error* err);
@@ -461,6 +463,65 @@ typedef struct inf_model_desc {
 /* [C] */
 INF_API inf_status inf_model_info(const inf_model* model, inf_model_desc* out, inf_error* err);
 
+/* ---- Adapter: low-rank additions to a model's linear layers [C] ------------------------------------ */
+
+/* Loads a LoRA adapter for `model`, as PEFT, mlx-lm and go-mlx write them; nothing has to be converted
+ * (docs/adapters.md). It runs beside the weights, quantised ones too, which are neither copied nor
+ * changed. An adapter never changes: another version is another handle. What uses one keeps it, so that
+ * it may be freed, and the next version loaded, while requests run; its memory comes back with the last.
+ *   path    a folder with adapter_model.safetensors, adapters.safetensors or adapter.safetensors and
+ *           adapter_config.json, or such a file beside its config; bytes without NUL
+ *   config  NULL for defaults; the INF_SCOPE_ADAPTER options, and "allow_symlinks" as for inf_model_load
+ *   cancel  NULL or a cancel object, checked between tensors
+ *   out     free it with inf_adapter_free
+ * Errors: ARG, NOT_FOUND, IO, PATH, LIMIT, FORMAT (shapes that are not the model's, too), UNSUPPORTED
+ * (DoRA, biases, modules_to_save, other layers: the text names tensor or field), NUMERIC (a value that is
+ * not finite), OOM_DEVICE, DEVICE, CANCELLED. A failed load leaves nothing behind. */
+INF_API inf_status inf_adapter_load(inf_model* model, const char* path, size_t path_len,
+                                    const inf_config* config, inf_cancel* cancel, inf_adapter** out,
+                                    inf_error* err);
+
+/* Noise in the shape of `like`: a baseline to tell what training did from what any change does. Its A and
+ * B are drawn from a normal distribution of the deviation init_scale * sqrt(rank_scale), the same for the
+ * same seed; ranks and scales are those of `like`. ARG where one of the two is not more than 0 (0.02 and 1
+ * are usual); OOM_DEVICE, DEVICE. */
+INF_API inf_status inf_adapter_null(const inf_adapter* like, uint64_t seed, double init_scale,
+                                    double rank_scale, inf_adapter** out, inf_error* err);
+INF_API void inf_adapter_free(inf_adapter* adapter);
+
+typedef struct inf_adapter_desc {
+  uint32_t struct_size;
+  uint32_t layers;     /* blocks of the model that it has something for */
+  uint32_t modules;    /* linear layers */
+  uint32_t max_rank;   /* of all of them */
+  const char* format;  /* "peft", "mlx-lm", "go-mlx" or "null" */
+  const char* path;    /* of its tensors; "" of a null adapter */
+  const char* hash;    /* 32 hex digits: the same for the same values and scales, whatever the format */
+  uint64_t parameters; /* values of all A and B */
+  uint64_t bytes;      /* on the device */
+} inf_adapter_desc;
+
+/* Strings are borrowed from the adapter. */
+INF_API inf_status inf_adapter_info(const inf_adapter* adapter, inf_adapter_desc* out,
+                                    inf_error* err);
+
+/* Writes a copy of a model folder with an adapter in its weights, W + scale * B A, for programs that know no
+ * adapters; nothing here needs it. Summed in double and rounded once to the type of W; weights keep their
+ * files and types, config and tokenizer files are copied. Needs no device.
+ *   path          a folder with config.json and *.safetensors that are not quantised
+ *   adapter_path  as for inf_adapter_load; scale: a factor on top of its own, 1 for the adapter as trained
+ *   out_path      a folder, new or empty; it appears when it is complete
+ *   config        NULL for defaults; "adapter_scale" and "allow_symlinks" are looked at
+ *   progress      NULL or a callback for INF_EVENT_PROGRESS in bytes; > 0 ends the work with CANCELLED
+ * Errors: those of reading a model folder and an adapter; UNSUPPORTED for GGUF and quantised weights; NUMERIC
+ * where a result is not finite; STATE where out_path is there and not empty; IO, CANCELLED, CALLBACK. A
+ * failure leaves nothing behind. */
+INF_API inf_status inf_adapter_merge(const char* path, size_t path_len, const char* adapter_path,
+                                     size_t adapter_path_len, float scale, const char* out_path,
+                                     size_t out_path_len, const inf_config* config,
+                                     inf_cancel* cancel, inf_event_fn progress, void* user,
+                                     inf_error* err);
+
 /* ---- Quantize: a checkpoint made smaller [C] ------------------------------------------------------- */
 
 /* Reads a folder with config.json and *.safetensors in float32, float16 or bfloat16 and writes another
@@ -588,6 +649,16 @@ INF_API inf_status inf_session_truncate(inf_session* session, uint64_t length, i
  * shared until one of them goes on. Each is freed by itself. */
 INF_API inf_status inf_session_fork(const inf_session* session, inf_session** out, inf_error* err);
 
+/* What the session computes under from now on: any number of adapters of its model, each with a factor on
+ * top of its own scale, beside the weights. 0 is the base, 1 the adapter as it was trained, 0.5 half of it;
+ * several are added up. A set is what it does: neither order nor parts that add up to the same count.
+ * Where the set changes, the session is reset: what it held was computed under the other one.
+ *   adapters, scales  n of each; scales may be NULL: 1 for all. n = 0: the base
+ * Errors: ARG (an adapter of another model, a scale that is not finite); the session is unchanged. */
+INF_API inf_status inf_session_set_adapters(inf_session* session,
+                                            const inf_adapter* const* adapters, const float* scales,
+                                            size_t n, inf_error* err);
+
 /* Appends ids[n] and returns the logits after each of them: out holds [n, vocab_size] float32.
  * INF_E_CONTEXT_FULL, with nothing appended, where they do not fit. After INF_E_CANCELLED the session
  * holds the chunks that were done. */
@@ -647,6 +718,12 @@ INF_API inf_status inf_request_set_tokens(inf_request* request, const inf_token*
 INF_API inf_status inf_request_set_chat(inf_request* request, const inf_chat* chat, inf_error* err);
 INF_API inf_status inf_request_set_sampling(inf_request* request, const inf_sampling* sampling,
                                             inf_error* err);
+/* What the request runs under, as inf_session_set_adapters, which it does for its session when it begins;
+ * without this call it runs under what its session has. Text and tokens still continue what the session
+ * holds: where the set changes, that is computed again. Errors: ARG; the request is unchanged. */
+INF_API inf_status inf_request_set_adapters(inf_request* request,
+                                            const inf_adapter* const* adapters, const float* scales,
+                                            size_t n, inf_error* err);
 INF_API inf_status inf_request_set_cancel(inf_request* request, inf_cancel* cancel, inf_error* err);
 
 /* The text ends before the first place where one of these stands, wherever tokens are cut: nothing of it

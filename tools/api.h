@@ -66,6 +66,7 @@ using Runtime = Handle<inf_runtime, inf_runtime_free>;
 using Cancel = Handle<inf_cancel, inf_cancel_free>;
 using ModelList = Handle<inf_model_list, inf_model_list_free>;
 using Model = Handle<inf_model, inf_model_free>;
+using Adapter = Handle<inf_adapter, inf_adapter_free>;
 using Tokenizer = Handle<inf_tokenizer, inf_tokenizer_free>;
 using Chat = Handle<inf_chat, inf_chat_free>;
 using Session = Handle<inf_session, inf_session_free>;

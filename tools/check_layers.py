@@ -19,8 +19,9 @@ ALLOWED = {
     "capi": ["engine"],
 }
 # The engine sees the models through one door, the ABI through two.
-DOORS = {("engine", "models"): {"models/checkpoint.h", "models/describe.h"},
-         ("capi", "models"): {"models/checkpoint.h", "models/quantize.h"}}
+DOORS = {("engine", "models"): {"models/checkpoint.h", "models/describe.h", "models/adapter_file.h",
+                                "models/adapter_blocks.h"},
+         ("capi", "models"): {"models/checkpoint.h", "models/quantize.h", "models/merge.h"}}
 HEADER = "inference.h"
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]')
 

@@ -52,7 +52,7 @@ Conversation::Conversation(const Options& options, Interrupt& interrupt)
     : options_(options), loaded_(LoadModel(options.model, interrupt.cancel())) {
   Tokenizer tokenizer;
   Call(inf_model_tokenizer, loaded_.model.get(), tokenizer.out());
-  Call(inf_session_new, loaded_.model.get(), nullptr, session_.out());
+  session_ = NewSession(loaded_);
   request_ = NewRequest(options.sampling, interrupt.cancel());
   Call(inf_chat_new, tokenizer.get(), chat_.out());
   SetTemplate(chat_, options.chat_template);
@@ -149,6 +149,7 @@ Command AddChat(CLI::App& root) {
   options->sampling.max_tokens = 1024;
   CLI::App* app = root.add_subcommand("chat", "Talk with a model");
   AddLoadOptions(*app, options->model);
+  AddAdapterOption(*app, options->model);
   app->add_option("--system", options->system, "System message");
   AddTemplateOption(*app, options->chat_template);
   AddSamplingOptions(*app, options->sampling);

@@ -174,8 +174,7 @@ void Run(const Options& options) {
                           (options.prompt_logprobs ? INF_LOGPROBS_PROMPT : 0);
   Call(inf_request_set_logprobs, request.get(), wanted, static_cast<uint32_t>(options.logprobs));
   SetPrompt(options, tokenizer, request);
-  Session session;
-  Call(inf_session_new, loaded.model.get(), nullptr, session.out());
+  const Session session = NewSession(loaded);
   const inf_result result = options.json ? StreamJson(options, session, request, tokenizer)
                                          : StreamText(session, request);
   if (options.metrics) {
@@ -194,6 +193,7 @@ Command AddGenerate(CLI::App& root) {
   auto options = std::make_shared<Options>();
   CLI::App* app = root.add_subcommand("generate", "Continue a prompt or answer messages");
   AddLoadOptions(*app, options->model);
+  AddAdapterOption(*app, options->model);
   CLI::Option* prompt =
       app->add_option("-p,--prompt", options->prompt, "Text to continue")->type_name("TEXT");
   CLI::Option* ids =

@@ -40,8 +40,7 @@ void Run(const Options& options) {
   const LoadedModel loaded = LoadModel(options.model, nullptr);
   auto desc = Sized<inf_model_desc>();
   Call(inf_model_info, loaded.model.get(), &desc);
-  Session session;
-  Call(inf_session_new, loaded.model.get(), nullptr, session.out());
+  const Session session = NewSession(loaded);
 
   const std::string header = SafetensorsHeader(ids.size(), desc.vocab_size);
   file.Write(header.data(), header.size());
@@ -67,6 +66,7 @@ Command AddLogits(CLI::App& root) {
   auto options = std::make_shared<Options>();
   CLI::App* app = root.add_subcommand("logits", "Logits after every id, as a safetensors file");
   AddLoadOptions(*app, options->model);
+  AddAdapterOption(*app, options->model);
   app->add_option("--ids", options->ids, "Token ids: 1,2,3")->required()->type_name("IDS");
   app->add_option("-o,--out", options->out,
                   "File to write: tensor `logits` [ids, vocabulary], float32")

@@ -14,8 +14,8 @@ struct Options {
 // A model and a session that every line goes through, so lines that begin alike share the
 // beginning.
 struct Scoring {
-  explicit Scoring(const Options& options) : loaded(LoadModel(options.model, nullptr)) {
-    Call(inf_session_new, loaded.model.get(), nullptr, session.out());
+  explicit Scoring(const Options& options)
+      : loaded(LoadModel(options.model, nullptr)), session(NewSession(loaded)) {
     Call(inf_model_tokenizer, loaded.model.get(), tokenizer.out());
   }
 
@@ -90,6 +90,7 @@ Json NextLine(const Scoring& scoring, const Options& options, const Json& value)
 template <class Line>
 Command Make(CLI::App* app, const std::shared_ptr<Options>& options, Line line) {
   AddLoadOptions(*app, options->model);
+  AddAdapterOption(*app, options->model);
   return {app, [options, line] {
             const Scoring scoring(*options);
             ForEachJsonLine([&](const Json& value) { return line(scoring, *options, value); });

@@ -56,6 +56,14 @@ void AddLoadOptions(CLI::App& app, ModelOptions& options) {
                "Refuse a checkpoint with a value that is not finite (reads it twice)");
 }
 
+void AddAdapterOption(CLI::App& app, ModelOptions& options) {
+  app.add_option("--adapter", options.adapters,
+                 "LoRA adapter (PEFT, mlx-lm or go-mlx) beside the weights, with a factor (default "
+                 "1); may be given several times")
+      ->allow_extra_args(false)
+      ->type_name("DIR[:SCALE]");
+}
+
 void AddSymlinksFlag(CLI::App& app, bool& allow_symlinks) {
   app.add_flag("--allow-symlinks", allow_symlinks,
                "Files of a model folder may be links to anywhere (Hugging Face hub cache)");
@@ -137,6 +145,17 @@ void AddTemplateOption(CLI::App& app, std::string& chat_template) {
          "Instead of the checkpoint's template: gemma|gemma-system|chatml|llama3|plain, or a "
          "Jinja file")
       ->type_name("NAME");
+}
+
+AdapterChoice ParseAdapter(const std::string& text) {
+  const size_t colon = text.rfind(':');
+  float scale = 0.0f;
+  if (colon != std::string::npos && colon > 0) {
+    const char* const end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data() + colon + 1, end, scale);
+    if (error == std::errc() && stop == end) return {text.substr(0, colon), scale};
+  }
+  return {text};
 }
 
 std::vector<inf_token> ParseIds(const std::string& text) {

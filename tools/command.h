@@ -37,6 +37,7 @@ Command AddRolling(CLI::App& root);
 Command AddNext(CLI::App& root);
 Command AddBench(CLI::App& root);
 Command AddQuantize(CLI::App& root);
+Command AddMerge(CLI::App& root);
 Command AddTune(CLI::App& root);
 Command AddBatch(CLI::App& root);
 
@@ -46,10 +47,11 @@ CLI::Validator AtLeast(int64_t low);
 
 struct ModelOptions {
   std::string path;
-  std::string device;       // index, part of a name, or type; empty = the default device
-  int64_t n_ctx = 0;        // tokens; 0 = what the model was made for
-  std::string kv_type;      // f32 or f16; empty = the library's default
-  std::string activations;  // f32 or int8; the same
+  std::string device;                 // index, part of a name, or type; empty = the default device
+  int64_t n_ctx = 0;                  // tokens; 0 = what the model was made for
+  std::string kv_type;                // f32 or f16; empty = the library's default
+  std::string activations;            // f32 or int8; the same
+  std::vector<std::string> adapters;  // DIR or DIR:SCALE
   bool allow_symlinks = false;
   bool validate_weights = false;
   bool verbose = false;
@@ -57,6 +59,8 @@ struct ModelOptions {
 // All but validate_weights; and all, for commands that load the model.
 void AddModelOptions(CLI::App& app, ModelOptions& options);
 void AddLoadOptions(CLI::App& app, ModelOptions& options);
+
+void AddAdapterOption(CLI::App& app, ModelOptions& options);
 
 void AddSymlinksFlag(CLI::App& app, bool& allow_symlinks);
 
@@ -86,6 +90,13 @@ struct TokenizerOptions {
 void AddTokenizerOptions(CLI::App& app, TokenizerOptions& options);
 
 void AddTemplateOption(CLI::App& app, std::string& chat_template);
+
+// "DIR" and 1, or "DIR:SCALE".
+struct AdapterChoice {
+  std::string path;
+  float scale = 1.0f;
+};
+AdapterChoice ParseAdapter(const std::string& text);
 
 // "1,2,3"; UsageError for anything else, as for the next ones.
 std::vector<inf_token> ParseIds(const std::string& text);

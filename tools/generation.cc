@@ -88,7 +88,24 @@ LoadedModel LoadModel(const ModelOptions& options, inf_cancel* cancel) {
   LoadedModel loaded;
   loaded.runtime = NewRuntime(options.verbose);
   loaded.model = LoadModelInto(loaded.runtime, options, cancel);
+  const Config config = NewConfig(options.allow_symlinks);
+  for (const std::string& text : options.adapters) {
+    const AdapterChoice choice = ParseAdapter(text);
+    Call(inf_adapter_load, loaded.model.get(), choice.path.data(), choice.path.size(), config.get(),
+         cancel, loaded.adapters.emplace_back().out());
+    loaded.scales.push_back(choice.scale);
+  }
   return loaded;
+}
+
+Session NewSession(const LoadedModel& loaded) {
+  Session session;
+  Call(inf_session_new, loaded.model.get(), nullptr, session.out());
+  std::vector<const inf_adapter*> adapters;
+  for (const Adapter& adapter : loaded.adapters) adapters.push_back(adapter.get());
+  Call(inf_session_set_adapters, session.get(), adapters.data(), loaded.scales.data(),
+       adapters.size());
+  return session;
 }
 
 Tokenizer LoadTokenizer(const TokenizerOptions& options) {

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "command.h"
 #include "json_io.h"
@@ -12,12 +13,16 @@ namespace inference::tools {
 struct LoadedModel {
   Runtime runtime;
   Model model;
+  std::vector<Adapter> adapters;
+  std::vector<float> scales;  // of the adapters
 };
 
 // Log lines go to stderr when `verbose`.
 Runtime NewRuntime(bool verbose);
 // `cancel` may be null.
 LoadedModel LoadModel(const ModelOptions& options, inf_cancel* cancel);
+// Under the adapters of --adapter.
+Session NewSession(const LoadedModel& loaded);
 Config NewConfig(bool allow_symlinks);
 Config NewConfig(const ModelOptions& options);
 Model LoadModelInto(const Runtime& runtime, const ModelOptions& options, inf_cancel* cancel);

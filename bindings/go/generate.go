@@ -111,6 +111,15 @@ func (g *generation) begin(prompt Prompt) (err error) {
 	if err = g.config.setOn(g.request); err != nil {
 		return err
 	}
+	if g.config.adapters != nil {
+		err = setAdapters(*g.config.adapters,
+			func(a **C.inf_adapter, scales *C.float, n C.size_t, e *C.inf_error) C.inf_status {
+				return C.inf_request_set_adapters(g.request, a, scales, n, e)
+			})
+		if err != nil {
+			return err
+		}
+	}
 	if g.cancel.c != nil {
 		err = call(func(e *C.inf_error) C.inf_status {
 			return C.inf_request_set_cancel(g.request, g.cancel.c, e)

@@ -58,6 +58,7 @@ type generateConfig struct {
 	bias           map[int32]float32
 	logProbs       C.uint32_t // INF_LOGPROBS_*
 	topLogProbs    int
+	adapters       *[]AdapterUse // nil: the session's
 	prefill        func(done, total uint64)
 	promptLogProbs func([]TokenLogProb)
 	result         *Result

@@ -50,8 +50,8 @@ inf_status inf_option_info(uint32_t scope, uint32_t index, inf_option_desc* out,
   return Guard(err, [&] {
     RequireOutStruct(out, "out");
     const std::span<const Option> options = OptionsOf(scope);
-    Require(!options.empty(), Status::kArg, "scope: is {}, want INF_SCOPE_RUNTIME or _MODEL",
-            scope);
+    Require(!options.empty(), Status::kArg,
+            "scope: is {}, want INF_SCOPE_RUNTIME, _MODEL or _ADAPTER", scope);
     Require(index < options.size(), Status::kArg, "index: is {}, the scope has {} options", index,
             options.size());
     const Option& option = options[index];

@@ -23,6 +23,7 @@ enum class HandleType : uint8_t {
   kGen,
   kModelList,
   kBatch,
+  kAdapter,
 };
 
 // All of these may be called from any thread. The slots are never given back; a slot whose

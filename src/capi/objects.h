@@ -14,6 +14,7 @@
 #include "capi/options.h"
 #include "chat/render_chat.h"
 #include "chat/template_set.h"
+#include "engine/adapter.h"
 #include "engine/discover.h"
 #include "engine/generator.h"
 #include "engine/model.h"
@@ -48,6 +49,12 @@ struct ModelObject {
   std::shared_ptr<Model> model;
   std::string quantization;  // lent to inf_model_desc, which wants NUL at the end
 };
+
+struct AdapterObject {
+  std::shared_ptr<const Adapter> adapter;
+};
+// The adapters and scales of a call. ARG naming the parameter, HANDLE naming the index.
+AdapterSet AdaptersArg(const inf_adapter* const* adapters, const float* scales, size_t n);
 
 struct TokenizerObject {
   std::shared_ptr<const TextProcessor> text;
@@ -108,6 +115,7 @@ INF_HANDLE(inf_runtime, RuntimeObject, kRuntime);
 INF_HANDLE(inf_cancel, CancelFlag, kCancel);
 INF_HANDLE(inf_model_list, ModelListObject, kModelList);
 INF_HANDLE(inf_model, ModelObject, kModel);
+INF_HANDLE(inf_adapter, AdapterObject, kAdapter);
 INF_HANDLE(inf_tokenizer, TokenizerObject, kTokenizer);
 INF_HANDLE(inf_detok, DetokObject, kDetok);
 INF_HANDLE(inf_chat, ChatObject, kChat);

@@ -46,11 +46,16 @@ constexpr std::array kModelOptions = {
            "Times the 10^6 steps and 200 ms that a chat template may take: for very long chats"},
 };
 
+constexpr std::array kAdapterOptions = {
+    Option{INF_SCOPE_ADAPTER, INF_OPTION_FLOAT, "adapter_scale", -1e6, 1e6, "1",
+           "What B A is multiplied by where no adapter_config.json tells it; ARG where one does"},
+};
+
 constexpr const char* kTypeNames[] = {"an integer", "a float", "a string"};
 constexpr uint32_t kTypeOfAlternative[] = {INF_OPTION_INT, INF_OPTION_FLOAT, INF_OPTION_STRING};
 
 const Option& FindOption(std::string_view key) {
-  for (const uint32_t scope : {INF_SCOPE_RUNTIME, INF_SCOPE_MODEL}) {
+  for (const uint32_t scope : {INF_SCOPE_RUNTIME, INF_SCOPE_MODEL, INF_SCOPE_ADAPTER}) {
     for (const Option& option : OptionsOf(scope)) {
       if (key == option.key) return option;
     }
@@ -73,6 +78,7 @@ bool IsWordOf(std::string_view words, std::string_view word) {
 std::span<const Option> OptionsOf(uint32_t scope) {
   if (scope == INF_SCOPE_RUNTIME) return kRuntimeOptions;
   if (scope == INF_SCOPE_MODEL) return kModelOptions;
+  if (scope == INF_SCOPE_ADAPTER) return kAdapterOptions;
   return {};
 }
 

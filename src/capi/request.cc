@@ -118,6 +118,14 @@ inf_status inf_request_set_sampling(inf_request* request, const inf_sampling* sa
   });
 }
 
+inf_status inf_request_set_adapters(inf_request* request, const inf_adapter* const* adapters,
+                                    const float* scales, size_t n, inf_error* err) {
+  return Guard(err, [&] {
+    const Hold held = Acquire(request, "request");
+    held->wanted.adapters = AdaptersArg(adapters, scales, n);
+  });
+}
+
 inf_status inf_request_set_cancel(inf_request* request, inf_cancel* cancel, inf_error* err) {
   return Guard(err, [&] {
     const Hold held = Acquire(request, "request");

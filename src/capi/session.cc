@@ -117,6 +117,14 @@ inf_status inf_session_fork(const inf_session* session, inf_session** out, inf_e
   });
 }
 
+inf_status inf_session_set_adapters(inf_session* session, const inf_adapter* const* adapters,
+                                    const float* scales, size_t n, inf_error* err) {
+  return Guard(err, [&] {
+    const Hold held = Acquire(session, "session");
+    held->session->SetAdapters(AdaptersArg(adapters, scales, n));
+  });
+}
+
 inf_status inf_session_logits(inf_session* session, const inf_token* ids, size_t n,
                               inf_cancel* cancel, inf_floats* out, inf_error* err) {
   return Guard(err, [&] {

@@ -127,7 +127,8 @@ void Batch::Compute(Items running) {
   for (const Part& part : parts) {
     const bool is_sampled = part.step.kind == RunStep::Kind::kSample;
     part.item->run.session().PrepareStep(part.step.ids);
-    rows.push_back({&part.item->run.session().sequence(), part.step.ids, is_sampled ? 1 : 0});
+    rows.push_back({&part.item->run.session().sequence(), part.step.ids, is_sampled ? 1 : 0,
+                    part.item->run.session().adapters().uses()});
     if (is_sampled) samples.push_back(part.item->run.NextRow());
     wants_logits |= is_sampled && part.item->run.wants_logits();
   }

@@ -12,11 +12,26 @@ namespace {
 constexpr size_t kMaxRecordings = 16;
 constexpr int64_t kMaxLogits = int64_t{16} << 20;  // values of a piece: 64 MiB
 
+// What the rows use, each once: in the order of their hashes, which is that of every row's sums.
+std::vector<const Adapter*> AdaptersOf(std::span<const ExecutorRow> rows) {
+  std::vector<const Adapter*> out;
+  for (const ExecutorRow& row : rows) {
+    for (const AdapterUse& use : row.adapters) out.push_back(use.adapter.get());
+  }
+  if (out.size() < 2) return out;
+  const auto hash = [](const Adapter* adapter) -> const std::string& { return adapter->hash(); };
+  std::ranges::stable_sort(out, {}, hash);
+  const auto doubled = std::ranges::unique(out, {}, hash);
+  out.erase(doubled.begin(), doubled.end());
+  return out;
+}
+
 }  // namespace
 
 struct Executor::Recorded {
   StepShape shape;
   Mode mode = Mode::kPrefill;
+  Adapters adapters;  // alive: they tell when they go
   std::unique_ptr<Recording> recording;
   Buffer logits;  // kLogits, kSample: [M, V]
   Buffer scores;  // kScores: [M, kScoreFloats]
@@ -118,10 +133,13 @@ void Executor::RunStep(const Call& call) {
           call.logits.size(), call.targets.size(), call.samples.size());
   bool moved = step_.Reserve(*device_, rows) || recorded_version_ != cache_->version();
   if (call.mode == Mode::kSample) moved |= sampler_.Set(*device_, call.samples);
+  const Adapters adapters = AdaptersOf(call.rows);
+  moved |= ReserveCoefs(static_cast<int64_t>(adapters.size()));
   if (moved) recorded_.clear();
   recorded_version_ = cache_->version();
-  Recorded& recorded = RecordedFor(shape, call.mode);
+  Recorded& recorded = RecordedFor(shape, call.mode, adapters);
   step_.Set(*device_, rows);
+  if (!adapters.empty()) SetCoefs(call.rows, adapters, shape.tokens);
   if (call.mode == Mode::kScores) device_->Write(targets_, 0, std::as_bytes(call.targets));
   int64_t position = 0;
   for (const StepRow& row : rows) position = std::max(position, row.position);
@@ -150,30 +168,60 @@ void Executor::Read(const Call& call, const Recorded& recorded) {
   }
 }
 
-Executor::Recorded& Executor::RecordedFor(const StepShape& shape, Mode mode) {
-  const auto found = std::ranges::find_if(
-      recorded_, [&](const auto& r) { return r->shape == shape && r->mode == mode; });
+bool Executor::ReserveCoefs(int64_t adapters) {
+  const auto bytes = static_cast<uint64_t>(adapters * options_.max_tokens) * sizeof(float);
+  if (adapters == 0 || bytes <= coefs_.size()) return false;
+  coefs_ = device_->Allocate(2 * bytes);
+  return true;
+}
+
+void Executor::SetCoefs(Rows rows, const Adapters& adapters, int64_t T) {
+  std::vector<float> coefs(adapters.size() * static_cast<size_t>(T));
+  size_t token = 0;
+  for (const ExecutorRow& row : rows) {
+    for (const AdapterUse& use : row.adapters) {
+      const auto i = static_cast<size_t>(
+          std::ranges::find(adapters, use.adapter->hash(), &Adapter::hash) - adapters.begin());
+      std::fill_n(coefs.begin() + static_cast<std::ptrdiff_t>(i * static_cast<size_t>(T) + token),
+                  row.ids.size(), use.scale);
+    }
+    token += row.ids.size();
+  }
+  device_->Write(coefs_, 0, std::as_bytes(std::span(coefs)));
+}
+
+Executor::Recorded& Executor::RecordedFor(const StepShape& shape, Mode mode,
+                                          const Adapters& adapters) {
+  const auto found = std::ranges::find_if(recorded_, [&](const auto& r) {
+    return r->shape == shape && r->mode == mode && r->adapters == adapters;
+  });
   if (found != recorded_.end()) {
     recorded_.splice(recorded_.begin(), recorded_, found);
   } else {
-    recorded_.push_front(Record(shape, mode));
+    recorded_.push_front(Record(shape, mode, adapters));
     if (recorded_.size() > kMaxRecordings) recorded_.pop_back();
   }
   return *recorded_.front();
 }
 
-std::unique_ptr<Executor::Recorded> Executor::Record(const StepShape& shape, Mode mode) {
+std::unique_ptr<Executor::Recorded> Executor::Record(const StepShape& shape, Mode mode,
+                                                     const Adapters& adapters) {
   auto out = std::make_unique<Recorded>();
   out->shape = shape;
   out->mode = mode;
+  out->adapters = adapters;
   out->recording = std::make_unique<Recording>(device_, FamilyOf(*device_), arena_);
   Recording& recording = *out->recording;
   // Of one token: then launches count. A program is compiled for each shape of these.
   if (shape.tokens == 1 && mode != Mode::kPrefill) recording.UseOneLaunch();
   if (options_.rounds_activations) recording.RoundActivations();
   const Step step = step_.step(shape);
+  std::vector<StepAdapter> beside;
+  for (size_t i = 0; i < adapters.size(); ++i) {
+    beside.push_back({&adapters[i]->blocks(), {coefs_, static_cast<int64_t>(i) * shape.tokens}});
+  }
   const ResidualStream stream =
-      network_.Forward(recording, step, *cache_, network_.dims().num_layers);
+      network_.Forward(recording, step, *cache_, network_.dims().num_layers, beside);
   const int64_t M = shape.outputs;
   if (mode == Mode::kLogits || mode == Mode::kSample) {
     const Tensor logits = network_.Logits(recording, step, stream, 0, M);
@@ -190,6 +238,14 @@ std::unique_ptr<Executor::Recorded> Executor::Record(const StepShape& shape, Mod
     }
   }
   return out;
+}
+
+void Executor::Forget(const Adapter& adapter) {
+  device_->Run([&] {
+    recorded_.remove_if([&](const auto& r) {
+      return std::ranges::find(r->adapters, &adapter) != r->adapters.end();
+    });
+  });
 }
 
 void Executor::DropRecordings() {

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/adapter.h"
 #include "nn/causal_lm.h"
 #include "nn/kv_sequence.h"
 #include "ops/sample.h"
@@ -21,6 +22,8 @@ struct ExecutorRow {
   KvSequence* sequence = nullptr;
   std::span<const int32_t> ids;
   int64_t outputs = 0;  // results are wanted after the last so many ids
+  // Of one AdapterSet. A row's results do not depend on what other rows have.
+  std::span<const AdapterUse> adapters = {};
 };
 
 struct ExecutorOptions {
@@ -57,7 +60,8 @@ class Executor {
   std::vector<int32_t> Sample(Rows rows, std::span<const SampleRow> samples,
                               std::span<float> logits, const CancelFlag* cancel);
 
-  void DropRecordings();  // and what memory they use
+  void DropRecordings();                // and what memory they use
+  void Forget(const Adapter& adapter);  // recordings that use it; any thread but a step's own
 
  private:
   enum class Mode { kPrefill, kLogits, kScores, kSample };
@@ -66,8 +70,11 @@ class Executor {
 
   void Compute(const Call& call);
   void RunStep(const Call& call);  // submission thread, as what follows
-  Recorded& RecordedFor(const StepShape& shape, Mode mode);
-  std::unique_ptr<Recorded> Record(const StepShape& shape, Mode mode);
+  using Adapters = std::vector<const Adapter*>;
+  bool ReserveCoefs(int64_t adapters);  // true where the buffer moved
+  void SetCoefs(Rows rows, const Adapters& adapters, int64_t T);
+  Recorded& RecordedFor(const StepShape& shape, Mode mode, const Adapters& adapters);
+  std::unique_ptr<Recorded> Record(const StepShape& shape, Mode mode, const Adapters& adapters);
   void Read(const Call& call, const Recorded& recorded);
 
   const std::shared_ptr<Device> device_;
@@ -78,6 +85,7 @@ class Executor {
   StepBuffer step_;
   Sampler sampler_;
   Buffer targets_;
+  Buffer coefs_;  // [adapters, T]: scales, 0 where a row does without
   std::list<std::unique_ptr<Recorded>> recorded_;  // the last used first
   uint64_t recorded_version_ = 0;                  // of the cache, that they name
 };

@@ -32,6 +32,7 @@ RequestRun::RequestRun(std::shared_ptr<Session> session, GenerateRequest request
       peak_before_(session_->model().device()->memory().peak) {
   const Ids prompt = this->request().prompt;
   session_->CheckIds(prompt);
+  if (this->request().adapters) session_->CheckAdapters(*this->request().adapters);
   const int64_t held = this->request().whole_context ? 0 : session_->length();
   Require(static_cast<int64_t>(prompt.size()) <= session_->capacity() - held, Status::kContextFull,
           "prompt: {} tokens do not fit, the session holds {} of {}", prompt.size(), held,
@@ -60,6 +61,7 @@ void RequestRun::Begin() {
   if (!request().whole_context) context_ = session_->tokens();
   prompt_begin_ = context_.size();
   context_.insert(context_.end(), request().prompt.begin(), request().prompt.end());
+  if (request().adapters) session_->SetAdapters(*request().adapters);
   if (request().prompt_logprobs) {
     // What comes before the prompt's first token is computed again for the logits after it.
     session_->KeepPrefix(Ids(context_).first(prompt_begin_ == 0 ? 0 : prompt_begin_ - 1));

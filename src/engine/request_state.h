@@ -4,10 +4,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "engine/adapter.h"
 #include "engine/stop_matcher.h"
 #include "ops/sample.h"
 #include "tokenizer/streaming_decoder.h"
@@ -21,6 +23,9 @@ struct GenerateRequest {
   std::vector<int32_t> prompt;  // ids
   bool whole_context = false;  // the prompt replaces the session's content, keeping what they share
   int64_t max_tokens = 256;
+  // From this request on, see Session::SetAdapters; nothing: what the session has. Tokens that were
+  // computed under others are computed again.
+  std::optional<AdapterSet> adapters;
   bool ignore_end = false;  // go on after end-of-text ids
   SampleOptions sampling;
   std::vector<std::string> stops;    // text ends before the first of these

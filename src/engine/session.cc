@@ -34,6 +34,19 @@ void Session::CutTo(int64_t length) {
   kv_bytes_ = sequence_.bytes();
 }
 
+void Session::CheckAdapters(const AdapterSet& adapters) const {
+  for (const AdapterUse& use : adapters.uses()) {
+    Require(&use.adapter->model() == model_.get(), Status::kArg,
+            "adapters: {} was loaded for another model", use.adapter->hash());
+  }
+}
+
+void Session::SetAdapters(AdapterSet adapters) {
+  CheckAdapters(adapters);
+  if (adapters != adapters_) CutTo(0);
+  adapters_ = std::move(adapters);
+}
+
 void Session::Reset() { CutTo(0); }
 
 int64_t Session::KeepPrefix(std::span<const int32_t> ids) {
@@ -56,6 +69,7 @@ void Session::Truncate(int64_t length) {
 std::shared_ptr<Session> Session::Fork() const {
   std::shared_ptr<Session> fork(new Session(model_, capacity_, sequence_.Fork()));
   fork->tokens_ = tokens_;
+  fork->adapters_ = adapters_;
   fork->length_ = length();
   fork->kv_bytes_ = kv_bytes();
   return fork;
@@ -88,7 +102,7 @@ void Session::Committed(std::span<const int32_t> ids) {
 
 void Session::Prefill(std::span<const int32_t> ids, const CancelFlag* cancel) {
   PrepareStep(ids);
-  const ExecutorRow row{&sequence_, ids, 0};
+  const ExecutorRow row{&sequence_, ids, 0, adapters_.uses()};
   model_->executor().Prefill({&row, 1}, cancel);
   Committed(ids);
 }
@@ -96,7 +110,7 @@ void Session::Prefill(std::span<const int32_t> ids, const CancelFlag* cancel) {
 void Session::PrefillLogits(std::span<const int32_t> ids, std::span<float> out,
                             const CancelFlag* cancel) {
   PrepareStep(ids);
-  const ExecutorRow row{&sequence_, ids, static_cast<int64_t>(ids.size())};
+  const ExecutorRow row{&sequence_, ids, static_cast<int64_t>(ids.size()), adapters_.uses()};
   model_->executor().Logits({&row, 1}, out, cancel);
   Committed(ids);
 }
@@ -106,7 +120,7 @@ std::vector<RowScore> Session::PrefillScores(std::span<const int32_t> ids,
                                              const CancelFlag* cancel) {
   PrepareStep(ids);
   CheckIds(targets);
-  const ExecutorRow row{&sequence_, ids, static_cast<int64_t>(targets.size())};
+  const ExecutorRow row{&sequence_, ids, static_cast<int64_t>(targets.size()), adapters_.uses()};
   std::vector<RowScore> scores = model_->executor().Scores({&row, 1}, targets, cancel);
   Committed(ids);
   for (size_t i = 0; i < scores.size(); ++i) {
@@ -122,7 +136,7 @@ int64_t Session::logits_chunk() const { return model_->executor().logits_rows();
 int32_t Session::PrefillAndSample(std::span<const int32_t> ids, const SampleRow& row,
                                   const CancelFlag* cancel, std::span<float> logits) {
   PrepareStep(ids);
-  const ExecutorRow step{&sequence_, ids, 1};
+  const ExecutorRow step{&sequence_, ids, 1, adapters_.uses()};
   const int32_t id = model_->executor().Sample({&step, 1}, {&row, 1}, logits, cancel)[0];
   Committed(ids);
   return id;

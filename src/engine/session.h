@@ -28,6 +28,12 @@ class Session {
   RequestMetrics metrics() const { return metrics_.Get(); }       // any thread
   void Count(const RequestMetrics& request);                      // any thread; the runtime's, too
 
+  // What its steps from now on compute under; the base at first. Where that changes, nothing that
+  // is held is of use any more: the session is reset. ARG for adapters of another model.
+  void SetAdapters(AdapterSet adapters);
+  const AdapterSet& adapters() const { return adapters_; }
+  void CheckAdapters(const AdapterSet& adapters) const;  // the ARG by itself
+
   void Reset();
   // Keeps the longest possible common prefix of what is held and `ids` (a sliding window may have
   // forgotten too much: then nothing), drops the rest. Returns its length.
@@ -35,7 +41,8 @@ class Session {
   // Drops all but the first `length` tokens. ARG where it holds fewer, CONTEXT_FULL naming the
   // shortest length where a sliding window has forgotten what came before.
   void Truncate(int64_t length);
-  // Another session that holds the same tokens. Memory is shared until one of them goes on.
+  // Another session that holds the same tokens, under the same adapters. Memory is shared until one
+  // of them goes on.
   std::shared_ptr<Session> Fork() const;
 
   // ARG naming the first id that is not in the vocabulary, and its index.
@@ -75,6 +82,7 @@ class Session {
   const int64_t capacity_;
   KvSequence sequence_;
   std::vector<int32_t> tokens_;
+  AdapterSet adapters_;  // that they were computed under
   std::atomic<int64_t> length_{0};
   std::atomic<uint64_t> kv_bytes_{0};
   MetricsSum metrics_;

@@ -203,6 +203,8 @@ void ReadPair(const Source& source, AdapterFormat format, const StoredPair& pair
   }
 }
 
+}  // namespace
+
 std::string HashOf(const std::vector<LoraModule>& modules) {
   Blake2b hash(16);
   for (const LoraModule& module : modules) {
@@ -215,8 +217,6 @@ std::string HashOf(const std::vector<LoraModule>& modules) {
   }
   return hash.Finish();
 }
-
-}  // namespace
 
 LinearShape ShapeOf(LoraTarget target, const ModelDims& dims) {
   const int64_t D = dims.hidden_size, F = dims.intermediate_size;

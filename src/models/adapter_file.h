@@ -47,6 +47,8 @@ struct LinearShape {
 
 LinearShape ShapeOf(LoraTarget target, const ModelDims& dims);
 
+std::string HashOf(const std::vector<LoraModule>& modules);  // AdapterFile::hash
+
 // `path`: a folder with adapters.safetensors (mlx-lm), adapter_model.safetensors (PEFT) or
 // adapter.safetensors (go-mlx), the first that is there, and adapter_config.json; or such a file
 // itself, the config beside it. `dims`: of the base, which every shape is checked against.

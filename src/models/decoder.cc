@@ -18,8 +18,11 @@ class Decoder final : public CausalLm {
   const ModelDims& dims() const override { return config_.dims; }
   const WeightStats& stats() const override { return stats_; }
   std::vector<LayerCacheSpec> cache_specs() const override;
+  bool GateUpAlternates(int64_t layer) const override {
+    return static_cast<bool>(blocks_[static_cast<size_t>(layer)].mlp.gate_up_proj);
+  }
   ResidualStream Forward(Recording& recording, const Step& step, const KvCache& cache,
-                         int64_t layers) const override;
+                         int64_t layers, std::span<const StepAdapter> adapters) const override;
   Tensor Logits(Recording& recording, const Step& step, const ResidualStream& stream, int64_t first,
                 int64_t count) const override;
 
@@ -49,14 +52,18 @@ std::vector<LayerCacheSpec> Decoder::cache_specs() const {
 }
 
 ResidualStream Decoder::Forward(Recording& recording, const Step& step, const KvCache& cache,
-                                int64_t layers) const {
+                                int64_t layers, std::span<const StepAdapter> adapters) const {
   const auto scale = static_cast<float>(config_.embed_scale);
   ResidualStream stream{Embed(recording, embed_tokens_, step, scale), {}, {}};  // [T, D]
   const Tensor angles = RopeAngles(recording, rope_, step);
   const Tensor local = local_rope_.inv_freq ? RopeAngles(recording, local_rope_, step) : angles;
   for (size_t i = 0; i < static_cast<size_t>(layers); ++i) {
     const CacheView layer = cache.layer(i);
-    stream = blocks_[i](recording, stream, layer.window > 0 ? local : angles, step, layer);
+    std::vector<ActiveLora> active;
+    for (const StepAdapter& adapter : adapters) {
+      active.push_back({&(*adapter.blocks)[i], adapter.coefs});
+    }
+    stream = blocks_[i](recording, stream, layer.window > 0 ? local : angles, step, layer, active);
   }
   return stream;
 }

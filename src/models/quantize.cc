@@ -14,6 +14,7 @@
 #include "models/affine_quantize.h"
 #include "models/checkpoint.h"
 #include "models/quantization.h"
+#include "models/side_files.h"
 #include "util/error.h"
 #include "util/file.h"
 #include "util/float16.h"
@@ -25,19 +26,7 @@ namespace inference {
 namespace {
 
 constexpr uint64_t kMaxShardBytes = uint64_t{5} << 30;
-constexpr uint64_t kMaxSideFileBytes = 256 << 20;
 constexpr uint64_t kChunkBytes = 4 << 20;  // of source, that a thread works on at once
-
-constexpr const char* kSideFiles[] = {"tokenizer.json",
-                                      "tokenizer_config.json",
-                                      "special_tokens_map.json",
-                                      "added_tokens.json",
-                                      "tokenizer.model",
-                                      "vocab.json",
-                                      "merges.txt",
-                                      "chat_template.jinja",
-                                      "chat_template.json",
-                                      "generation_config.json"};
 
 // A tensor of the result: where its bytes go.
 struct Target {
@@ -92,7 +81,6 @@ class Quantizer {
   std::vector<std::byte> ReadValues(const Piece& piece, uint64_t at, uint64_t size) const;
   void WriteIndex(const std::string& out) const;
   void WriteConfig(const std::string& out) const;
-  void CopySideFiles(const std::string& out) const;
 
   Folder folder_;
   QuantizeOptions options_;
@@ -292,14 +280,6 @@ void Quantizer::WriteConfig(const std::string& out) const {
   WriteJson(out + "/config.json", config);
 }
 
-void Quantizer::CopySideFiles(const std::string& out) const {
-  for (const char* name : kSideFiles) {
-    if (!folder_.Has(name)) continue;
-    const std::string content = ReadTextFile(File::OpenIn(folder_, name), kMaxSideFileBytes);
-    WriteFileAtomically(out + "/" + name, std::as_bytes(std::span(content)));
-  }
-}
-
 void Quantizer::WriteTo(const std::string& out) {
   NewFolder folder(out);
   OpenShards(folder.path());
@@ -312,7 +292,7 @@ void Quantizer::WriteTo(const std::string& out) {
   }
   for (SafetensorsWriter& shard : shards_) shard.Finish();
   WriteIndex(folder.path());
-  CopySideFiles(folder.path());
+  CopySideFiles(folder_, folder.path());
   WriteConfig(folder.path());
   if (options_.progress) options_.progress(tensors_.total_bytes(), tensors_.total_bytes());
   folder.Commit();

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "nn/lora.h"
 #include "ops/attention.h"
 #include "ops/matmul.h"
 
@@ -19,7 +20,8 @@ struct Attention {
   // x: [T, D], angles: RopeAngles of the step's T tokens. Appends T keys and values. Returns [T,
   // D], + residual where given.
   Tensor operator()(Recording& recording, const PreparedInput& x, const Tensor& angles,
-                    const Step& step, const CacheView& cache, const Tensor& residual = {}) const;
+                    const Step& step, const CacheView& cache, const Tensor& residual = {},
+                    std::span<const ActiveLora> adapters = {}) const;
 };
 
 }  // namespace inference

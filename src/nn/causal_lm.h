@@ -3,10 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "nn/kv_cache.h"
+#include "nn/lora.h"
 #include "nn/residual_stream.h"
 #include "tensor/recording.h"
 #include "tensor/step_buffer.h"
@@ -34,16 +36,25 @@ struct WeightStats {
   WeightFormat main_format;  // of most of the block weights
 };
 
+// An adapter in use in a step: one BlockLora a layer, borrowed until the recording is made.
+struct StepAdapter {
+  const std::vector<BlockLora>* blocks;
+  LoraCoefs coefs;
+};
+
 class CausalLm {
  public:
   virtual ~CausalLm() = default;
   virtual const ModelDims& dims() const = 0;
   virtual const WeightStats& stats() const = 0;
   virtual std::vector<LayerCacheSpec> cache_specs() const = 0;
+  // Whether a block's gate and up alternate in one matrix: adapters are packed by it.
+  virtual bool GateUpAlternates(int64_t layer) const = 0;
   // Records the forward pass of the step's tokens, whose keys and values go into `cache` (room is
   // reserved), through the first `layers` blocks. Submission thread only, as what follows.
   virtual ResidualStream Forward(Recording& recording, const Step& step, const KvCache& cache,
-                                 int64_t layers) const = 0;
+                                 int64_t layers,
+                                 std::span<const StepAdapter> adapters = {}) const = 0;
   // Logits of the step's outputs first ... first + count - 1: [count, V].
   virtual Tensor Logits(Recording& recording, const Step& step, const ResidualStream& stream,
                         int64_t first, int64_t count) const = 0;

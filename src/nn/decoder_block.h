@@ -22,7 +22,8 @@ struct DecoderBlock {
 
   // angles: RopeAngles of the step's tokens.
   ResidualStream operator()(Recording& recording, const ResidualStream& in, const Tensor& angles,
-                            const Step& step, const CacheView& cache) const;
+                            const Step& step, const CacheView& cache,
+                            std::span<const ActiveLora> adapters = {}) const;
 };
 
 }  // namespace inference

@@ -1,6 +1,7 @@
 // The feed-forward sub-layer of a transformer block.
 #pragma once
 
+#include "nn/lora.h"
 #include "ops/matmul.h"
 
 namespace inference {
@@ -15,8 +16,8 @@ struct GatedMlp {
   Activation activation = Activation::kSilu;
 
   // x: [T, D]. Returns [T, D], + residual where given.
-  Tensor operator()(Recording& recording, const PreparedInput& x,
-                    const Tensor& residual = {}) const;
+  Tensor operator()(Recording& recording, const PreparedInput& x, const Tensor& residual = {},
+                    std::span<const ActiveLora> adapters = {}) const;
 };
 
 }  // namespace inference

@@ -54,6 +54,7 @@ using Runtime = Owned<inf_runtime, inf_runtime_free>;
 using Cancel = Owned<inf_cancel, inf_cancel_free>;
 using ModelList = Owned<inf_model_list, inf_model_list_free>;
 using Model = Owned<inf_model, inf_model_free>;
+using Adapter = Owned<inf_adapter, inf_adapter_free>;
 using Tokenizer = Owned<inf_tokenizer, inf_tokenizer_free>;
 using Detok = Owned<inf_detok, inf_detok_free>;
 using Chat = Owned<inf_chat, inf_chat_free>;

@@ -50,7 +50,7 @@ TEST(Version, StatusNames) {
 
 TEST(Options, AreListed) {
   std::vector<std::string> keys;
-  for (const uint32_t scope : {INF_SCOPE_RUNTIME, INF_SCOPE_MODEL}) {
+  for (const uint32_t scope : {INF_SCOPE_RUNTIME, INF_SCOPE_MODEL, INF_SCOPE_ADAPTER}) {
     for (uint32_t i = 0; i < inf_option_count(scope); ++i) {
       auto option = Sized<inf_option_desc>();
       ASSERT_OK(inf_option_info(scope, i, &option, &err));
@@ -59,13 +59,13 @@ TEST(Options, AreListed) {
       EXPECT_NE(option.default_text, nullptr);
     }
   }
-  EXPECT_THAT(keys,
-              testing::ElementsAre("cache_dir", "memory_limit", "device", "n_ctx", "prefill_chunk",
-                                   "kv_type", "kv_limit", "activations", "allow_symlinks", "validate_weights",
-                                   "chat_template", "template_effort"));
-  EXPECT_EQ(inf_option_count(3), 0u);
+  EXPECT_THAT(keys, testing::ElementsAre("cache_dir", "memory_limit", "device", "n_ctx",
+                                         "prefill_chunk", "kv_type", "kv_limit", "activations",
+                                         "allow_symlinks", "validate_weights", "chat_template",
+                                         "template_effort", "adapter_scale"));
+  EXPECT_EQ(inf_option_count(4), 0u);
   auto option = Sized<inf_option_desc>();
-  EXPECT_FAILS(INF_E_ARG, "scope: is 3", inf_option_info(3, 0, &option, &err));
+  EXPECT_FAILS(INF_E_ARG, "scope: is 4", inf_option_info(4, 0, &option, &err));
   EXPECT_FAILS(INF_E_ARG, "index: is 2, the scope has 2",
                inf_option_info(INF_SCOPE_RUNTIME, 2, &option, &err));
 }

@@ -129,6 +129,16 @@ int main(void) {
   FIELD(inf_model_desc, context_length);
   FIELD(inf_model_desc, quant_bits);
   FIELD(inf_model_desc, quant_group);
+  STRUCT(inf_adapter_desc);
+  FIELD(inf_adapter_desc, struct_size);
+  FIELD(inf_adapter_desc, layers);
+  FIELD(inf_adapter_desc, modules);
+  FIELD(inf_adapter_desc, max_rank);
+  FIELD(inf_adapter_desc, format);
+  FIELD(inf_adapter_desc, path);
+  FIELD(inf_adapter_desc, hash);
+  FIELD(inf_adapter_desc, parameters);
+  FIELD(inf_adapter_desc, bytes);
   STRUCT(inf_session_options);
   FIELD(inf_session_options, struct_size);
   FIELD(inf_session_options, reserved);

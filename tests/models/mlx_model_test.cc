@@ -4,13 +4,11 @@
 
 #include <filesystem>
 
+#include "models/model_parts.h"
 #include "models/model_runner.h"
-#include "models/quantization.h"
 #include "models/quantize.h"
-#include "support/affine_reference.h"
 #include "support/expect_error.h"
 #include "support/matmul_choice.h"
-#include "support/safetensors_writer.h"
 #include "support/temp_dir.h"
 
 namespace inference {
@@ -61,92 +59,6 @@ INSTANTIATE_TEST_SUITE_P(Tiny, MlxGoldenTest,
                            std::ranges::replace(name, '-', '_');
                            return name;
                          });
-
-// A model folder in memory, to be changed and written again.
-struct Parts {
-  struct Part {
-    DType dtype;
-    std::vector<uint64_t> shape;
-    std::vector<uint8_t> bytes;
-  };
-  Json config;
-  std::map<std::string, Part> tensors;
-
-  static Parts Read(const std::string& path) {
-    Parts out;
-    const Checkpoint checkpoint = OpenCheckpoint(path);
-    out.config = checkpoint.config;
-    for (const TensorEntry& entry : checkpoint.tensors.entries()) {
-      Part part{entry.dtype, entry.shape, std::vector<uint8_t>(entry.bytes)};
-      checkpoint.tensors.Read(entry, 0, std::as_writable_bytes(std::span(part.bytes)));
-      out.tensors[entry.name] = std::move(part);
-    }
-    return out;
-  }
-
-  std::string Write(const TempDir& folder) const {
-    Json header = Json::object();
-    std::string data;
-    for (const auto& [name, part] : tensors) {
-      const size_t begin = data.size();
-      data.append(part.bytes.begin(), part.bytes.end());
-      header[name] = {{"dtype", std::string(InfoOf(part.dtype).name)},
-                      {"shape", part.shape},
-                      {"data_offsets", {begin, data.size()}}};
-    }
-    folder.Write("config.json", config.dump());
-    folder.Write("model.safetensors", SafetensorsFile(header.dump(), data));
-    return folder.path();
-  }
-};
-
-// The format of a quantised module; `row` gets a row of it as affine_reference.h reads it.
-WeightFormat RowOf(const Parts& parts, const std::string& module, const QuantScheme& scheme,
-                   size_t r, std::vector<uint8_t>* row) {
-  const auto slice = [&](const char* field) {
-    const Parts::Part& part = parts.tensors.at(module + field);
-    const size_t bytes = part.bytes.size() / part.shape[0];
-    return std::vector(part.bytes.begin() + static_cast<std::ptrdiff_t>(r * bytes),
-                       part.bytes.begin() + static_cast<std::ptrdiff_t>((r + 1) * bytes));
-  };
-  *row = slice(".weight");
-  const std::vector<uint8_t> scales = slice(".scales"), biases = slice(".biases");
-  row->insert(row->end(), scales.begin(), scales.end());
-  row->insert(row->end(), biases.begin(), biases.end());
-  return WeightFormat::Affine(scheme.bits, scheme.group,
-                              parts.tensors.at(module + ".scales").dtype);
-}
-
-// The same model with float32 weights: scale * code + bias in double, rounded once.
-Parts Dequantized(const Parts& parts) {
-  const Quantization quantization = Quantization::Read(JsonFields(parts.config, "config"));
-  Parts out;
-  out.config = parts.config;
-  out.config.erase("quantization");
-  out.config.erase("quantization_config");
-  for (const auto& [name, part] : parts.tensors) {
-    const std::string module = name.substr(0, name.rfind('.'));
-    if (name.ends_with(".scales") || name.ends_with(".biases")) continue;
-    if (part.dtype != DType::kU32) {
-      out.tensors[name] = part;
-      continue;
-    }
-    const QuantScheme scheme = quantization.SchemeOf(module).value();
-    const uint64_t columns = part.shape[1] * 32 / static_cast<uint64_t>(scheme.bits);
-    std::vector<float> values;
-    std::vector<uint8_t> row;
-    for (size_t r = 0; r < part.shape[0]; ++r) {
-      const WeightFormat format = RowOf(parts, module, scheme, r, &row);
-      for (uint64_t c = 0; c < columns; ++c) {
-        values.push_back(static_cast<float>(
-            DequantizedAt(format, row, static_cast<int64_t>(columns), static_cast<int64_t>(c))));
-      }
-    }
-    const auto* bytes = reinterpret_cast<const uint8_t*>(values.data());
-    out.tensors[name] = {DType::kF32, {part.shape[0], columns}, {bytes, bytes + values.size() * 4}};
-  }
-  return out;
-}
 
 void ExpectSameLogits(const Parts& quantized, const Parts& plain) {
   const TempDir a, b;

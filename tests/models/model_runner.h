@@ -64,6 +64,12 @@ class ModelRunner {
     return out;
   }
 
+  // From now on, for every token. Each coefficient is read from the start of its buffer.
+  void SetAdapters(std::vector<StepAdapter> adapters) {
+    adapters_ = std::move(adapters);
+    recording_ = nullptr;
+  }
+
   KvSequence& sequence() { return sequence_; }
 
  private:
@@ -75,7 +81,7 @@ class ModelRunner {
     if (rounded_) recording_->RoundActivations();
     const Step step = step_.step(shape);
     const ResidualStream stream =
-        network_->Forward(*recording_, step, *cache_, network_->dims().num_layers);
+        network_->Forward(*recording_, step, *cache_, network_->dims().num_layers, adapters_);
     logits_ = network_->Logits(*recording_, step, stream, 0, shape.outputs);
   }
 
@@ -87,6 +93,7 @@ class ModelRunner {
   StepBuffer step_;
   StepShape shape_;
   uint64_t version_ = 0;
+  std::vector<StepAdapter> adapters_;
   std::unique_ptr<Recording> recording_;
   Tensor logits_;
 };

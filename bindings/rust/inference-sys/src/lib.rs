@@ -60,6 +60,7 @@ pub const INF_LOG_INFO: i32 = 3;
 pub const INF_LOG_DEBUG: i32 = 4;
 pub const INF_SCOPE_RUNTIME: u32 = 1;
 pub const INF_SCOPE_MODEL: u32 = 2;
+pub const INF_SCOPE_ADAPTER: u32 = 3;
 pub const INF_OPTION_INT: u32 = 1;
 pub const INF_OPTION_FLOAT: u32 = 2;
 pub const INF_OPTION_STRING: u32 = 3;
@@ -113,6 +114,7 @@ opaque! {
     inf_cancel
     inf_model_list
     inf_model
+    inf_adapter
     inf_tokenizer
     inf_detok
     inf_chat
@@ -245,6 +247,20 @@ pub struct inf_fit_desc {
     pub active_bytes: u64,
     pub limit_bytes: u64,
     pub missing_bytes: u64,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct inf_adapter_desc {
+    pub struct_size: u32,
+    pub layers: u32,
+    pub modules: u32,
+    pub max_rank: u32,
+    pub format: *const c_char,
+    pub path: *const c_char,
+    pub hash: *const c_char,
+    pub parameters: u64,
+    pub bytes: u64,
 }
 
 #[repr(C)]
@@ -515,6 +531,43 @@ extern "C" {
         out: *mut inf_fit_desc,
         err: *mut inf_error,
     ) -> inf_status;
+    pub fn inf_adapter_load(
+        model: *mut inf_model,
+        path: *const c_char,
+        path_len: usize,
+        config: *const inf_config,
+        cancel: *mut inf_cancel,
+        out: *mut *mut inf_adapter,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_adapter_null(
+        like: *const inf_adapter,
+        seed: u64,
+        init_scale: f64,
+        rank_scale: f64,
+        out: *mut *mut inf_adapter,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_adapter_free(adapter: *mut inf_adapter);
+    pub fn inf_adapter_info(
+        adapter: *const inf_adapter,
+        out: *mut inf_adapter_desc,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_adapter_merge(
+        path: *const c_char,
+        path_len: usize,
+        adapter_path: *const c_char,
+        adapter_path_len: usize,
+        scale: f32,
+        out_path: *const c_char,
+        out_path_len: usize,
+        config: *const inf_config,
+        cancel: *mut inf_cancel,
+        progress: Option<inf_event_fn>,
+        user: *mut c_void,
+        err: *mut inf_error,
+    ) -> inf_status;
     pub fn inf_quantize(
         path: *const c_char,
         path_len: usize,
@@ -656,6 +709,13 @@ extern "C" {
         err: *mut inf_error,
     ) -> inf_status;
     pub fn inf_session_reset(session: *mut inf_session, err: *mut inf_error) -> inf_status;
+    pub fn inf_session_set_adapters(
+        session: *mut inf_session,
+        adapters: *const *const inf_adapter,
+        scales: *const f32,
+        n: usize,
+        err: *mut inf_error,
+    ) -> inf_status;
     pub fn inf_session_logits(
         session: *mut inf_session,
         ids: *const inf_token,
@@ -735,6 +795,13 @@ extern "C" {
     pub fn inf_request_set_sampling(
         request: *mut inf_request,
         sampling: *const inf_sampling,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_request_set_adapters(
+        request: *mut inf_request,
+        adapters: *const *const inf_adapter,
+        scales: *const f32,
+        n: usize,
         err: *mut inf_error,
     ) -> inf_status;
     pub fn inf_request_set_cancel(

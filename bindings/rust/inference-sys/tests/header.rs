@@ -49,10 +49,11 @@ fn rust_type(c: &str) -> String {
         "inf_log_fn" => "Option<inf_log_fn>",
         other => other,
     };
+    let outer = if c.replace(' ', "").contains("*const") { "*const " } else { "*mut " };
     let first = if is_const { "*const " } else { "*mut " };
     match stars {
         0 => base.to_string(),
-        _ => "*mut ".repeat(stars - 1) + first + base,
+        _ => outer.repeat(stars - 1) + first + base,
     }
 }
 

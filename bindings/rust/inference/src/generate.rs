@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use inference_sys as sys;
 
+use crate::adapter::split;
 use crate::error::call;
 use crate::raw::{self, handle};
-use crate::{Cancel, Chat, Result, Session, TokenId};
+use crate::{AdapterUse, Cancel, Chat, Result, Session, TokenId};
 
 /// What [`Session::generate`] continues.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +62,7 @@ pub struct GenerateOptions {
     biases: Vec<(TokenId, f32)>,
     logprobs: u32, // INF_LOGPROBS_*
     top_logprobs: u32,
+    adapters: Option<Vec<AdapterUse>>,
     cancel: Option<Cancel>,
 }
 
@@ -76,6 +78,7 @@ impl Default for GenerateOptions {
             biases: Vec::new(),
             logprobs: 0,
             top_logprobs: 0,
+            adapters: None,
             cancel: None,
         }
     }
@@ -200,6 +203,13 @@ impl GenerateOptions {
     /// Goes on after an end-of-text token.
     pub fn ignore_end(mut self) -> Self {
         self.sampling.flags |= sys::INF_SAMPLING_IGNORE_END;
+        self
+    }
+
+    /// Sets the session's adapters for this request and those that follow; none is the base. What the
+    /// session holds is computed again where the set changes.
+    pub fn adapters(mut self, uses: &[AdapterUse]) -> Self {
+        self.adapters = Some(uses.to_vec());
         self
     }
 
@@ -350,6 +360,13 @@ impl Session {
         call(|err| unsafe {
             sys::inf_request_set_logprobs(r, options.logprobs, options.top_logprobs, err)
         })?;
+        if let Some(uses) = &options.adapters {
+            let (adapters, scales) = split(uses);
+            call(|err| unsafe {
+                let (list, n) = (adapters.as_ptr(), adapters.len());
+                sys::inf_request_set_adapters(r, list, scales.as_ptr(), n, err)
+            })?;
+        }
         if let Some(cancel) = &options.cancel {
             call(|err| unsafe { sys::inf_request_set_cancel(r, cancel.raw(), err) })?;
         }

@@ -14,7 +14,7 @@
 //! Ownership: dropping gives an object back; a child keeps what it needs of its parent, so any order
 //! is right.
 //!
-//! Threads: [`Runtime`], [`Model`], [`Tokenizer`] and [`Cancel`] are `Send + Sync`. [`Session`],
+//! Threads: [`Runtime`], [`Model`], [`Adapter`], [`Tokenizer`] and [`Cancel`] are `Send + Sync`. [`Session`],
 //! [`Chat`] and [`Generation`] are `Send`; sessions of one model may run on different threads.
 //!
 //! Cancel: dropping a [`Generation`] ends it; [`Cancel::trigger`], from any thread, ends the work that
@@ -25,6 +25,7 @@
 
 #![warn(missing_docs)]
 
+mod adapter;
 mod cancel;
 mod chat;
 mod config;
@@ -39,6 +40,7 @@ mod runtime;
 mod session;
 mod tokenizer;
 
+pub use adapter::{Adapter, AdapterInfo, AdapterUse};
 pub use cancel::Cancel;
 pub use chat::Chat;
 pub use config::{Config, Value};
