@@ -19,8 +19,9 @@ constexpr int64_t kOneLaunchTokens = 16;
 struct Executor::Recorded {
   StepShape shape;
   Mode mode = Mode::kPrefill;
+  int64_t layers = 0;
   std::unique_ptr<Recording> recording;
-  Buffer logits;  // kLogits, kSample: [M, V]
+  Buffer logits;  // kLogits, kSample: [M, V]; kHidden: [M, D]
   Buffer scores;  // kScores: [M, kScoreFloats]
 };
 
@@ -28,7 +29,8 @@ struct Executor::Call {
   Mode mode;
   Rows rows;
   const CancelFlag* cancel;
-  std::span<float> logits = {};           // kLogits, kSample
+  int64_t layers = 0;                     // kHidden; otherwise all
+  std::span<float> logits = {};           // kLogits, kSample; kHidden: the states
   std::span<const int32_t> targets = {};  // kScores
   std::vector<RowScore>* scores = nullptr;
   std::span<const SampleRow> samples = {};  // kSample
@@ -83,6 +85,10 @@ std::vector<int32_t> Executor::Sample(Rows rows, std::span<const SampleRow> samp
   return sampled;
 }
 
+void Executor::Hidden(Rows rows, int64_t layers, std::span<float> out, const CancelFlag* cancel) {
+  Compute({.mode = Mode::kHidden, .rows = rows, .cancel = cancel, .layers = layers, .logits = out});
+}
+
 void Executor::Compute(const Call& call) {
   device_->Run([&] {
     try {
@@ -109,7 +115,9 @@ void Executor::RunStep(const Call& call) {
   Require(shape.tokens >= 1 && shape.tokens <= options_.max_tokens, Status::kInternal,
           "step: {} tokens, want 1..{}", shape.tokens, options_.max_tokens);
   const auto M = static_cast<size_t>(shape.outputs);
-  const size_t V = static_cast<size_t>(network_.dims().vocab_size);
+  const ModelDims& dims = network_.dims();
+  const bool hidden = call.mode == Mode::kHidden;
+  const auto V = static_cast<size_t>(hidden ? dims.hidden_size : dims.vocab_size);
   Require((call.logits.empty() || call.logits.size() == M * V) &&
               (call.mode != Mode::kScores || call.targets.size() == M) &&
               (call.mode != Mode::kSample || call.samples.size() == M),
@@ -119,7 +127,7 @@ void Executor::RunStep(const Call& call) {
   if (call.mode == Mode::kSample) moved |= sampler_.Set(*device_, call.samples);
   if (moved) recorded_.clear();
   recorded_version_ = cache_->version();
-  Recorded& recorded = RecordedFor(shape, call.mode);
+  Recorded& recorded = RecordedFor(shape, call.mode, hidden ? call.layers : dims.num_layers);
   step_.Set(*device_, rows);
   if (call.mode == Mode::kScores) device_->Write(targets_, 0, std::as_bytes(call.targets));
   int64_t position = 0;
@@ -135,6 +143,7 @@ void Executor::Read(const Call& call, const Recorded& recorded) {
   switch (call.mode) {
     case Mode::kPrefill:
     case Mode::kLogits:
+    case Mode::kHidden:
       device_->Finish();
       break;
     case Mode::kScores: {
@@ -149,34 +158,40 @@ void Executor::Read(const Call& call, const Recorded& recorded) {
   }
 }
 
-Executor::Recorded& Executor::RecordedFor(const StepShape& shape, Mode mode) {
-  const auto found = std::ranges::find_if(
-      recorded_, [&](const auto& r) { return r->shape == shape && r->mode == mode; });
+Executor::Recorded& Executor::RecordedFor(const StepShape& shape, Mode mode, int64_t layers) {
+  const auto found = std::ranges::find_if(recorded_, [&](const auto& r) {
+    return r->shape == shape && r->mode == mode && r->layers == layers;
+  });
   if (found != recorded_.end()) {
     recorded_.splice(recorded_.begin(), recorded_, found);
   } else {
-    recorded_.push_front(Record(shape, mode));
+    recorded_.push_front(Record(shape, mode, layers));
     if (recorded_.size() > kMaxRecordings) recorded_.pop_back();
   }
   return *recorded_.front();
 }
 
-std::unique_ptr<Executor::Recorded> Executor::Record(const StepShape& shape, Mode mode) {
+std::unique_ptr<Executor::Recorded> Executor::Record(const StepShape& shape, Mode mode,
+                                                     int64_t layers) {
   auto out = std::make_unique<Recorded>();
   out->shape = shape;
   out->mode = mode;
+  out->layers = layers;
   out->recording = std::make_unique<Recording>(device_, FamilyOf(*device_), arena_);
   Recording& recording = *out->recording;
   if (shape.tokens <= kOneLaunchTokens && mode != Mode::kPrefill) recording.UseOneLaunch();
   if (options_.rounds_activations) recording.RoundActivations();
   const Step step = step_.step(shape);
-  const ResidualStream stream =
-      network_.Forward(recording, step, *cache_, network_.dims().num_layers);
+  const ResidualStream stream = network_.Forward(recording, step, *cache_, layers);
   const int64_t M = shape.outputs;
   if (mode == Mode::kLogits || mode == Mode::kSample) {
     const Tensor logits = network_.Logits(recording, step, stream, 0, M);
     out->logits = logits.buffer;
     if (mode == Mode::kSample) sampler_.Record(recording, logits);
+  }
+  if (mode == Mode::kHidden && M > 0) {
+    const bool is_last = layers == network_.dims().num_layers;
+    out->logits = network_.Hidden(recording, step, stream, 0, M, is_last).buffer;
   }
   if (mode == Mode::kScores) {
     const Tensor scores = recording.Temp({M, kScoreFloats});

@@ -56,17 +56,22 @@ class Executor {
   std::vector<int32_t> Sample(Rows rows, std::span<const SampleRow> samples,
                               std::span<float> logits, const CancelFlag* cancel);
 
+  // Hidden states after each output: out [M, hidden_size], of the first `layers` blocks (see
+  // CausalLm::Hidden). The sequences hold keys and values of these blocks only: they are fit for
+  // nothing but more of the same.
+  void Hidden(Rows rows, int64_t layers, std::span<float> out, const CancelFlag* cancel);
+
   void DropRecordings();  // and what memory they use
 
  private:
-  enum class Mode { kPrefill, kLogits, kScores, kSample };
+  enum class Mode { kPrefill, kLogits, kScores, kSample, kHidden };
   struct Recorded;
   struct Call;
 
   void Compute(const Call& call);
   void RunStep(const Call& call);  // submission thread, as what follows
-  Recorded& RecordedFor(const StepShape& shape, Mode mode);
-  std::unique_ptr<Recorded> Record(const StepShape& shape, Mode mode);
+  Recorded& RecordedFor(const StepShape& shape, Mode mode, int64_t layers);
+  std::unique_ptr<Recorded> Record(const StepShape& shape, Mode mode, int64_t layers);
   void Read(const Call& call, const Recorded& recorded);
 
   const std::shared_ptr<Device> device_;
