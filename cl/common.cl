@@ -64,6 +64,40 @@ INLINE float max16(const float16 v) {
   return fmax(c.x, c.y);
 }
 
+INLINE float16 larger(const float16 a, const float16 b) { return a > b ? a : b; }
+
+// One step of the tree of sum16 or max16 for two vectors at once: the first `half_part` lanes of each part of
+// a and b with the other half of that part.
+#define FOLD(name, OP)                                                                              \
+  INLINE float16 name(const float16 a, const float16 b, const int half_part) {                      \
+    if (half_part == 8) return OP((float16)(a.lo, b.lo), (float16)(a.hi, b.hi));                    \
+    if (half_part == 4) {                                                                           \
+      return OP((float16)(a.s0123, a.s89ab, b.s0123, b.s89ab),                                      \
+                (float16)(a.s4567, a.scdef, b.s4567, b.scdef));                                     \
+    }                                                                                               \
+    if (half_part == 2) {                                                                           \
+      return OP((float16)(a.s01, a.s45, a.s89, a.scd, b.s01, b.s45, b.s89, b.scd),                  \
+                (float16)(a.s23, a.s67, a.sab, a.sef, b.s23, b.s67, b.sab, b.sef));                 \
+    }                                                                                               \
+    return OP((float16)(a.even, b.even), (float16)(a.odd, b.odd));                                  \
+  }
+#define SUM_OF(a, b) ((a) + (b))
+FOLD(fold_sums, SUM_OF)
+FOLD(fold_largest, larger)
+
+// lane n of the result: sum16(v[n]) or max16(v[n]), n < N <= 8.
+#define OF_LANES(name, fold)                                                                        \
+  INLINE float16 name(const float16* v, const int N) {                                              \
+    float16 a[4];                                                                                   \
+    _Pragma("unroll") for (int i = 0; i < 4; ++i) {                                                 \
+      a[i] = fold(v[min(2 * i, N - 1)], v[min(2 * i + 1, N - 1)], 8);                               \
+    }                                                                                               \
+    const float16 b = fold(fold(a[0], a[1], 4), fold(a[2], a[3], 4), 2);                            \
+    return fold(b, b, 1);                                                                           \
+  }
+OF_LANES(sums_of_lanes, fold_sums)
+OF_LANES(largest_of_lanes, fold_largest)
+
 // x[0, n), n <= 16, with zeros in the other lanes.
 INLINE float16 load_partial16(GLOBAL float* x, const int n) {
   if (n >= 16) return load16(x);

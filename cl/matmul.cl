@@ -4,7 +4,6 @@
 #define CHUNK 2  // units of 32 columns that a panel holds: it and a tile of the input stay in the first cache
 #define PANEL_WORDS (CHUNK * 36 * 32)  // of the type that needs most: two blocks a unit, with minimum
 #define UNIT_ROWS PREPARED_ROWS
-#define PANEL_KERNEL matmul
 typedef float panel_word;
 
 // Units first ... first + n - 1 of row block w to a panel, from lane `at` on.

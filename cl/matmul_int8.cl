@@ -10,7 +10,6 @@
 #define CHUNK 8                                    // units that a panel holds
 #define PANEL_WORDS (CHUNK * 14 * 32)  // of the type that needs most: two blocks a unit, with minimum
 #define UNIT_ROWS BYTE_ROWS
-#define PANEL_KERNEL matmul_int8
 typedef int panel_word;
 
 // sum += the four products of bytes in each lane: unsigned bytes of a, signed ones of w.

@@ -30,10 +30,10 @@ INLINE void finish_sums(__global float* y, GLOBAL float* acc, GLOBAL float* resi
 
 // Unit: a panel of 32 rows. scratch: [parts, PANEL_WORDS + 32 sums of T + FEW tokens]. A tile's sums begin
 // with the first chunk of columns and are finished after the last, while they are in the first cache.
-KERNEL void PANEL_KERNEL(__global float* y, __global float* scratch, GLOBAL uchar* w,
-                         GLOBAL panel_word* prepared, GLOBAL float* bias, GLOBAL float* residual,
-                         const int T, const int K, const int padded_K, const int rows,
-                         const int ld_y, const int column, const int epilogue, const int has_bias) {
+KERNEL void matmul_panels(__global float* y, __global float* scratch, GLOBAL uchar* w,
+                          GLOBAL panel_word* prepared, GLOBAL float* bias, GLOBAL float* residual,
+                          const int T, const int K, const int padded_K, const int rows,
+                          const int ld_y, const int column, const int epilogue, const int has_bias) {
   const long stride = ROW_BLOCK_BYTES(K);
   const int k_units = padded_K / UNIT_COLUMNS;
   const long next = (long)k_units * UNIT_ROWS * TILE;

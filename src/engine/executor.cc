@@ -45,7 +45,7 @@ Executor::Executor(std::shared_ptr<Device> device, const CausalLm& network, Exec
                                        options_.max_tokens)),
       arena_(std::make_shared<TempArena>(device_)),
       step_(*device_),
-      sampler_(*device_, network.dims().vocab_size, options_.max_tokens),
+      sampler_(*device_, network.dims().vocab_size, 1),
       targets_(device_->Allocate(static_cast<uint64_t>(options_.max_tokens) * sizeof(int32_t))) {}
 
 Executor::~Executor() = default;

@@ -17,7 +17,7 @@ constexpr int64_t kPreparedRows = 36;   // PREPARED_ROWS
 constexpr int64_t kPanelFloats = 2304;  // PANEL_WORDS of cl/matmul.cl
 constexpr int64_t kByteRows = 12;       // BYTE_ROWS of cl/matmul_common.cl
 constexpr int64_t kPanelWords = 3584;   // PANEL_WORDS of cl/matmul_int8.cl
-constexpr int64_t kPanel = 32;          // rows that "matmul" unpacks at once
+constexpr int64_t kPanel = 32;          // rows that cl/matmul_panels.cl unpacks at once
 
 // INPUT_* in cl/matmul_common.cl.
 int32_t InputMode(const MatmulInput& input) {
@@ -144,9 +144,12 @@ void MatmulPanels(Recording& recording, const PreparedInput& a, const PackedMatr
   const Tensor input = in_bytes ? a.bytes : a.bytes ? Widen(recording, a) : a.packed;
   const int64_t panel = in_bytes ? kPanelWords : kPanelFloats;
   const Tensor scratch = recording.Temp({recording.PartsFor(units), panel + (a.T + kFew) * kPanel});
-  const std::string kernel = in_bytes ? "matmul_int8" : "matmul";
-  recording.Launch(kernel, {"weights", "matmul_common", kernel, "matmul_panels"},
-                   Defines(recording, W, options), units, ProductWork(W, a.T, options), y.buffer,
+  Work work = ProductWork(W, a.T, options);
+  if (in_bytes) work.what += ", in bytes";
+  recording.Launch("matmul_panels",
+                   {"weights", "matmul_common", in_bytes ? "matmul_int8" : "matmul",
+                    "matmul_panels"},
+                   Defines(recording, W, options), units, work, y.buffer,
                    scratch.buffer, W.data, input.buffer, W.bias, options.other.buffer,
                    static_cast<int32_t>(a.T), static_cast<int32_t>(a.D),
                    static_cast<int32_t>(padded), static_cast<int32_t>(W.rows),

@@ -46,14 +46,19 @@ std::array<uint32_t, kOptionWords> OptionWords(const SampleRow& row) {
 
 }  // namespace
 
-Sampler::Sampler(Device& device, int64_t vocab_size, int64_t max_rows)
-    : vocab_size_(vocab_size), max_rows_(max_rows) {
-  const auto rows = static_cast<uint64_t>(max_rows), V = static_cast<uint64_t>(vocab_size);
+Sampler::Sampler(Device& device, int64_t vocab_size, int64_t rows) : vocab_size_(vocab_size) {
+  MakeRoom(device, rows);
+}
+
+void Sampler::MakeRoom(Device& device, int64_t most) {
+  const auto rows = static_cast<uint64_t>(most), V = static_cast<uint64_t>(vocab_size_);
   table_ = device.Allocate((rows * kOptionWords + 1024 * kEntryWords) * sizeof(uint32_t));
   adjusted_ = device.Allocate(0);
   scratch_ = device.Allocate(rows * (V + 2 * kBuckets) * sizeof(float));
   partial_ = device.Allocate(rows * 2 * kMaxPieces * sizeof(float));
   result_ = device.Allocate(rows * sizeof(int32_t));
+  written_.clear();
+  max_rows_ = most;
 }
 
 // Ids that were generated within the window or have a bias, each once, ascending.
@@ -84,8 +89,11 @@ void Sampler::AppendEntries(const SampleRow& row) {
 }
 
 bool Sampler::Set(Device& device, std::span<const SampleRow> rows) {
-  Require(static_cast<int64_t>(rows.size()) <= max_rows_, Status::kInternal,
-          "sample: {} rows, want at most {}", rows.size(), max_rows_);
+  bool moved = false;
+  if (static_cast<int64_t>(rows.size()) > max_rows_) {
+    MakeRoom(device, static_cast<int64_t>(std::bit_ceil(rows.size())));
+    moved = true;
+  }
   const size_t head = static_cast<size_t>(max_rows_) * kOptionWords;
   words_.assign(head, 0);
   for (size_t i = 0; i < rows.size(); ++i) {
@@ -98,7 +106,6 @@ bool Sampler::Set(Device& device, std::span<const SampleRow> rows) {
     words_[i * kOptionWords + kEntryCount] =
         static_cast<uint32_t>((words_.size() - first) / kEntryWords);
   }
-  bool moved = false;
   const auto bytes = std::as_bytes(std::span(words_));
   if (bytes.size() > table_.size()) {
     table_ = device.Allocate(2 * bytes.size());

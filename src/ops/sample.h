@@ -60,19 +60,21 @@ constexpr int32_t kNoToken = -1;  // where a logit is NaN, or none or the larges
 // A row gives the same id alone and in any batch. Submission thread only, but for the constructor.
 class Sampler {
  public:
-  Sampler(Device& device, int64_t vocab_size, int64_t max_rows);
+  Sampler(Device& device, int64_t vocab_size, int64_t rows);  // room for so many rows at first
 
   // The rows of the next run. True where its memory has moved: recordings made before read what is
   // no longer written, and must be made again.
   [[nodiscard]] bool Set(Device& device, std::span<const SampleRow> rows);
-  // Appends the sampling of `logits` [R, V], R <= max_rows, which stay as they are.
+  // Appends the sampling of `logits` [R, V], for as many rows as were set; they stay as they are.
   void Record(Recording& recording, const Tensor& logits);
   std::vector<int32_t> Results(Device& device, int64_t rows);  // of the last run; waits
 
  private:
   void AppendEntries(const SampleRow& row);
 
-  int64_t vocab_size_, max_rows_;
+  void MakeRoom(Device& device, int64_t rows);
+
+  int64_t vocab_size_, max_rows_ = 0;
   Buffer table_;     // options of each row, then entries: ids whose logits change
   Buffer adjusted_;  // [max_rows, V]; of no bytes until a row has entries
   Buffer scratch_, partial_, result_;

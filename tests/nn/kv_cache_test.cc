@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "nn/kv_sequence.h"
 #include "support/expect_error.h"
 #include "support/test_device.h"
 
@@ -11,138 +12,167 @@ namespace {
 constexpr LayerCacheSpec kFull{.kv_heads = 2, .head_dim = 20};
 constexpr LayerCacheSpec kSliding{.kv_heads = 1, .head_dim = 16, .window = 100};
 
-bool Reserve(KvCache& cache, int64_t length) {
-  return TestDevice()->Run([&] { return cache.Reserve(length); });
+std::shared_ptr<KvCache> MakeCache(std::vector<LayerCacheSpec> layers, int64_t max_length = 1000,
+                                   int64_t max_chunk = 30) {
+  return std::make_shared<KvCache>(TestDevice(), std::move(layers), max_length, max_chunk);
 }
 
-TEST(KvCache, GrowsInDoublingStepsToItsLimits) {
-  KvCache cache(TestDevice(), {kFull, kSliding}, /*max_length=*/1000, /*max_chunk=*/30);
-  EXPECT_EQ(cache.bytes(), 0u);
-  EXPECT_TRUE(Reserve(cache, 1));
-  EXPECT_EQ(cache.layer(0).capacity, 256);
-  EXPECT_EQ(cache.layer(0).window, 0);
-  EXPECT_EQ(cache.layer(1).capacity, 192);  // 100 + 30, in blocks of 64
-  EXPECT_EQ(cache.layer(1).window, 100);
-  EXPECT_EQ(cache.bytes(), 2u * (256 * 2 * 32 + 192 * 16) * sizeof(float));
-  EXPECT_FALSE(Reserve(cache, 256));
-  EXPECT_TRUE(Reserve(cache, 257));
-  EXPECT_EQ(cache.layer(0).capacity, 512);
-  EXPECT_TRUE(Reserve(cache, 600));
-  EXPECT_EQ(cache.layer(0).capacity, 1024);  // 1000, in blocks of 64
-  EXPECT_EQ(cache.layer(1).capacity, 192);
-  EXPECT_FALSE(Reserve(cache, 1000));
-  EXPECT_FALSE(Reserve(cache, 5));
-  ExpectError(Status::kInternal, {"KV cache: 1001 positions wanted, it holds at most 1000"},
-              [&] { Reserve(cache, 1001); });
+void Grow(KvSequence& sequence, int64_t tokens) {
+  TestDevice()->Run([&] { sequence.Extend(tokens); });
+  sequence.Commit(tokens);
 }
 
-TEST(KvCache, StepsMayBeSkipped) {
-  KvCache cache(TestDevice(), {kFull}, 100000, 10);
-  EXPECT_TRUE(Reserve(cache, 3000));
-  EXPECT_EQ(cache.layer(0).capacity, 4096);
+// Fills a page with one value, and tells whether it still holds it.
+void Fill(KvCache& cache, size_t group, int32_t page, std::byte value) {
+  const std::vector<std::byte> bytes(cache.page_bytes(group), value);
+  TestDevice()->Run([&] { cache.WritePage(group, page, bytes); });
+}
+bool Holds(const KvCache& cache, size_t group, int32_t page, std::byte value) {
+  const auto bytes = TestDevice()->Run([&] { return cache.ReadPage(group, page); });
+  return std::ranges::all_of(bytes, [&](std::byte b) { return b == value; });
 }
 
-TEST(KvCache, AWindowBeyondTheLengthIsFullAttention) {
-  KvCache cache(TestDevice(), {{.kv_heads = 1, .head_dim = 8, .window = 1 << 20}}, 70, 16);
-  EXPECT_TRUE(Reserve(cache, 70));
-  EXPECT_EQ(cache.layer(0).capacity, 128);
-  EXPECT_EQ(cache.OldestRestorable(70), 0);
+TEST(KvCache, LayersOfOneWindowShareAPageTable) {
+  const auto cache = MakeCache({kFull, kSliding, kFull, kSliding, kSliding});
+  ASSERT_EQ(cache->groups(), 2u);
+  EXPECT_EQ(cache->window(0), 0);
+  EXPECT_EQ(cache->window(1), 100);
+  EXPECT_EQ(cache->page_bytes(0), 2u * 2 * 64 * 2 * 32 * sizeof(float));  // head_dim padded to 32
+  EXPECT_EQ(cache->page_bytes(1), 3u * 2 * 64 * 16 * sizeof(float));
+  EXPECT_EQ(cache->layer(3).group, 1);
+  EXPECT_EQ(cache->bytes(), 0u);
+  // A window that nothing leaves is full attention.
+  EXPECT_EQ(MakeCache({kFull, {.kv_heads = 1, .head_dim = 8, .window = 1000}})->groups(), 1u);
 }
 
-TEST(KvCache, RingsGrowToo) {
-  KvCache cache(TestDevice(), {{.kv_heads = 1, .head_dim = 8, .window = 1000}}, 100000, 24);
-  EXPECT_TRUE(Reserve(cache, 10));
-  EXPECT_EQ(cache.layer(0).capacity, 256);
-  EXPECT_TRUE(Reserve(cache, 600));
-  EXPECT_EQ(cache.layer(0).capacity, 1024);
-  EXPECT_FALSE(Reserve(cache, 99999));
+TEST(KvCache, GrowsByDoublingUpToWhatOneSequenceUses) {
+  const auto cache = MakeCache({kFull, kSliding});
+  KvSequence sequence(cache);
+  Grow(sequence, 1);
+  EXPECT_EQ(cache->bytes(), 4 * (cache->page_bytes(0) + cache->page_bytes(1)));
+  EXPECT_EQ(cache->used_bytes(), cache->page_bytes(0) + cache->page_bytes(1));
+  const uint64_t version = cache->version();
+  for (int i = 0; i < 33; ++i) Grow(sequence, 30);
+  EXPECT_EQ(sequence.length(), 991);
+  EXPECT_GT(cache->version(), version);
+  EXPECT_EQ(cache->bytes(), FullKvBytes({kFull, kSliding}, 1000, 30));
+  ExpectError(Status::kInternal, {"KV sequence: 10 tokens more than 991, at most 1000"},
+              [&] { Grow(sequence, 10); });
+  KvSequence other(cache);
+  Grow(other, 1);  // beyond one sequence: half as much again
+  EXPECT_GT(cache->bytes(), FullKvBytes({kFull, kSliding}, 1000, 30));
 }
 
-TEST(KvCache, GrowthKeepsWhatIsThereAndTheRestIsZero) {
-  KvCache cache(TestDevice(), {kFull}, 1000, 30);
-  Reserve(cache, 1);
-  constexpr size_t kHeads = 2, kPadded = 32;
-  const auto fill = [&](const Buffer& buffer, float first) {
-    std::vector<float> values(buffer.size() / sizeof(float));
-    for (size_t i = 0; i < values.size(); ++i) values[i] = first + static_cast<float>(i);
-    TestDevice()->Run([&] { TestDevice()->Write(buffer, 0, std::as_bytes(std::span(values))); });
-    return values;
-  };
-  const std::vector<float> keys = fill(cache.layer(0).keys, 1.0f);
-  const std::vector<float> values = fill(cache.layer(0).values, 0.5f);
-  Reserve(cache, 300);
-  // Both layouts keep the slots of a head in order, so a head's old part is its new beginning.
-  const auto check = [&](const Buffer& buffer, const std::vector<float>& old) {
-    const std::vector<float> grown = Download(buffer, kHeads * 512 * kPadded);
-    for (size_t h = 0; h < kHeads; ++h) {
-      for (size_t i = 0; i < 512 * kPadded; ++i) {
-        const float want = i < 256 * kPadded ? old[h * 256 * kPadded + i] : 0.0f;
-        ASSERT_EQ(grown[h * 512 * kPadded + i], want) << "head " << h << " at " << i;
-      }
-    }
-  };
-  check(cache.layer(0).keys, keys);
-  check(cache.layer(0).values, values);
+TEST(KvCache, GrowthKeepsWhatIsThere) {
+  const auto cache = MakeCache({kFull, kFull});
+  KvSequence sequence(cache);
+  Grow(sequence, 30);
+  Fill(*cache, 0, sequence.page(0, 0), std::byte{7});
+  for (int i = 0; i < 20; ++i) Grow(sequence, 30);
+  EXPECT_TRUE(Holds(*cache, 0, sequence.page(0, 0), std::byte{7}));
+  EXPECT_TRUE(Holds(*cache, 0, sequence.page(0, 9), std::byte{0}));
 }
 
-TEST(KvCache, HalvesTakeHalfTheMemoryAndGrowAlike) {
+TEST(KvCache, HalvesTakeHalfTheMemory) {
   const std::vector<LayerCacheSpec> floats = {kFull, kSliding};
   const std::vector<LayerCacheSpec> halves = WithType(floats, DType::kF16);
   EXPECT_EQ(2 * KvBytesPerToken(halves), KvBytesPerToken(floats));
   EXPECT_EQ(2 * FullKvBytes(halves, 1000, 30), FullKvBytes(floats, 1000, 30));
   EXPECT_EQ(2 * OldKvBytes(halves, 1000, 30), OldKvBytes(floats, 1000, 30));
-  KvCache cache(TestDevice(), halves, 1000, 30);
-  Reserve(cache, 1);
-  EXPECT_EQ(cache.layer(0).type, DType::kF16);
-  std::vector<uint16_t> old(2 * 256 * 32);  // [heads, slots, padded]
-  for (size_t i = 0; i < old.size(); ++i) old[i] = static_cast<uint16_t>(i + 1);
-  const Buffer values = cache.layer(0).values;
-  ASSERT_EQ(values.size(), old.size() * sizeof(uint16_t));
-  TestDevice()->Run([&] { TestDevice()->Write(values, 0, std::as_bytes(std::span(old))); });
-  Reserve(cache, 1000);
-  EXPECT_EQ(cache.bytes(), FullKvBytes(halves, 1000, 30));
-  std::vector<uint16_t> grown(2 * 1024 * 32);
-  TestDevice()->Run([&] {
-    TestDevice()->Read(cache.layer(0).values, 0, std::as_writable_bytes(std::span(grown)));
-  });
-  for (size_t i = 0; i < grown.size(); ++i) {
-    const size_t head = i / (1024 * 32), at = i % (1024 * 32);
-    ASSERT_EQ(grown[i], at < 256 * 32 ? old[head * 256 * 32 + at] : 0) << i;
+  EXPECT_EQ(2 * MakeCache(halves)->page_bytes(1), MakeCache(floats)->page_bytes(1));
+}
+
+TEST(KvSequence, WindowsLeaveWhatIsBehindThem) {
+  const auto cache = MakeCache({kFull, kSliding});
+  KvSequence sequence(cache);
+  for (int i = 0; i < 6; ++i) Grow(sequence, 30);
+  EXPECT_EQ(sequence.OldestRestorable(), 0);
+  Grow(sequence, 30);  // 210: of the window's 100, and 32 more, the first page is left
+  EXPECT_EQ(sequence.page(1, 0), -1);
+  EXPECT_GE(sequence.page(1, 1), 0);
+  EXPECT_GE(sequence.page(0, 0), 0);
+  EXPECT_EQ(sequence.OldestRestorable(), 64 + 99);
+  EXPECT_EQ(sequence.bytes(), 4 * cache->page_bytes(0) + 3 * cache->page_bytes(1));
+  const auto tables = sequence.Tables(5);
+  EXPECT_EQ(tables[0].first_block, 0);
+  EXPECT_EQ(tables[0].pages.size(), 4u);
+  EXPECT_EQ(tables[1].first_block, 1);  // the token at 210 sees 111 on
+  EXPECT_EQ(tables[1].pages.size(), 3u);
+  ExpectError(Status::kInternal, {"cut from 210 to 162 tokens, what is left begins at 163"},
+              [&] { sequence.Truncate(162); });
+  sequence.Truncate(163);
+  EXPECT_EQ(sequence.length(), 163);
+  sequence.Truncate(0);
+  EXPECT_EQ(sequence.bytes(), 0u);
+  EXPECT_EQ(cache->used_bytes(), 0u);
+}
+
+TEST(KvSequence, ForksShareUntilOneWrites) {
+  const auto cache = MakeCache({kFull, kSliding});
+  KvSequence first(cache);
+  Grow(first, 30);
+  Grow(first, 30);
+  Grow(first, 30);  // 90: a page and a half
+  for (size_t g = 0; g < 2; ++g) {
+    Fill(*cache, g, first.page(g, 0), std::byte{1});
+    Fill(*cache, g, first.page(g, 1), std::byte{2});
   }
+  const uint64_t used = cache->used_bytes();
+  KvSequence second = first.Fork();
+  EXPECT_EQ(second.length(), 90);
+  EXPECT_EQ(cache->used_bytes(), used);
+  Grow(second, 1);
+  EXPECT_EQ(second.page(0, 0), first.page(0, 0));
+  EXPECT_NE(second.page(0, 1), first.page(0, 1));  // its own copy, to write to
+  EXPECT_TRUE(Holds(*cache, 0, second.page(0, 1), std::byte{2}));
+  EXPECT_TRUE(Holds(*cache, 1, second.page(1, 1), std::byte{2}));
+  const int32_t own = first.page(0, 1);
+  Grow(first, 1);
+  EXPECT_EQ(first.page(0, 1), own);  // nobody else has it any more
+  first.Truncate(0);
+  EXPECT_TRUE(Holds(*cache, 0, second.page(0, 0), std::byte{1}));
+  second = KvSequence(cache);
+  EXPECT_EQ(cache->used_bytes(), 0u);
 }
 
-TEST(KvCache, RingsForgetWhatALaterTokenOverwrote) {
-  KvCache cache(TestDevice(), {kFull, kSliding}, 1000, 30);
-  Reserve(cache, 500);
-  EXPECT_EQ(cache.OldestRestorable(0), 0);
-  EXPECT_EQ(cache.OldestRestorable(192), 0);  // the ring has not turned yet
-  // 193 tokens: position 0 is gone, so the first whole window is that of the token at 100.
-  EXPECT_EQ(cache.OldestRestorable(193), 100);
-  EXPECT_EQ(cache.OldestRestorable(500), 500 - 192 + 99);
+TEST(KvSequence, AdoptsPagesOfOthers) {
+  const auto cache = MakeCache({kFull, kSliding});
+  KvSequence sequence(cache);
+  {
+    KvSequence source(cache);
+    for (int i = 0; i < 5; ++i) Grow(source, 30);
+    sequence.Adopt(128, {{source.page(0, 0), source.page(0, 1)}, {-1, source.page(1, 1)}});
+    ExpectError(Status::kInternal, {"KV sequence: 64 tokens of 2 groups for one of 128"}, [&] {
+      sequence.Adopt(64, {{0}, {0}});
+    });
+  }
+  EXPECT_EQ(sequence.length(), 128);
+  EXPECT_EQ(cache->used_bytes(), 2 * cache->page_bytes(0) + cache->page_bytes(1));
+  Grow(sequence, 1);
+  EXPECT_EQ(sequence.Tables(1)[1].pages.size(), 3u);
 }
 
-TEST(KvCache, WithoutMemoryItStaysAsItWas) {
+TEST(KvCache, WithoutMemoryItStaysUsable) {
   const DeviceList list = ListDevices();
   const auto device = Device::Open(list.devices.at(DefaultDevice(list)), {.memory_limit = 1 << 20},
                                    std::make_shared<Logger>());
-  KvCache cache(device, {kFull, kFull}, 100000, 30);
-  device->Run([&] { EXPECT_TRUE(cache.Reserve(256)); });
-  const CacheView before = cache.layer(0);
-  const uint64_t bytes = cache.bytes();
-  ExpectError(Status::kOomDevice, {}, [&] { device->Run([&] { cache.Reserve(100000); }); });
-  EXPECT_EQ(cache.bytes(), bytes);
-  EXPECT_EQ(cache.layer(0).keys.handle(), before.keys.handle());
-  device->Run([&] { EXPECT_FALSE(cache.Reserve(256)); });
+  const auto cache = std::make_shared<KvCache>(device, std::vector{kFull, kFull}, 100000, 30);
+  KvSequence sequence(cache);
+  device->Run([&] { sequence.Extend(30); });
+  sequence.Commit(30);
+  ExpectError(Status::kOomDevice, {}, [&] { device->Run([&] { sequence.Extend(90000); }); });
+  EXPECT_EQ(sequence.length(), 30);
+  EXPECT_EQ(sequence.bytes(), cache->page_bytes(0));
+  device->Run([&] { sequence.Extend(100); });
+  EXPECT_EQ(sequence.bytes(), 3 * cache->page_bytes(0));
 }
 
 TEST(KvCache, SizesThatCannotBe) {
   ExpectError(Status::kLimit, {"KV cache: 2147483648 positions in chunks of 1, want 1..1073741824"},
-              [] { KvCache(TestDevice(), {kFull}, int64_t{1} << 31, 1); });
-  ExpectError(Status::kLimit, {"KV cache: 0 positions"},
-              [] { KvCache(TestDevice(), {kFull}, 0, 1); });
-  ExpectError(Status::kLimit, {"KV cache: 1073741824 positions of 1099511627776 heads"}, [] {
-    KvCache(TestDevice(), {{.kv_heads = int64_t{1} << 40, .head_dim = 1024}}, 1 << 30, 1);
-  });
+              [] { MakeCache({kFull}, int64_t{1} << 31, 1); });
+  ExpectError(Status::kLimit, {"KV cache: 0 positions"}, [] { MakeCache({kFull}, 0, 1); });
+  ExpectError(Status::kLimit, {"positions of 1099511627776 heads"},
+              [] { MakeCache({{.kv_heads = int64_t{1} << 40, .head_dim = 1024}}, 1 << 30, 1); });
 }
 
 }  // namespace

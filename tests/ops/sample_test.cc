@@ -446,10 +446,16 @@ TEST(SampleTest, RecordingsServeUntilSetSaysThatMemoryMoved) {
   EXPECT_FALSE(set({{&rows[3].options, 0, history}}));
 }
 
-TEST(SampleTest, MoreRowsThanTheSamplerWasMadeForAreRefused) {
+TEST(SampleTest, MoreRowsThanThereWasRoomForAreToldAsAMove) {
   const std::vector<Row> rows = MixedRows(33);
-  Sampler sampler(*TestDevice(), 33, 15);
-  EXPECT_THROW(Sample(sampler, rows, KernelFamily::kCpu), Error);
+  Sampler sampler(*TestDevice(), 33, 1);
+  const std::vector<SampleRow> three(3, {&rows[1].options, 0, {}});
+  const auto set = [&](size_t n) {
+    return TestDevice()->Run([&] { return sampler.Set(*TestDevice(), std::span(three).first(n)); });
+  };
+  EXPECT_FALSE(set(1));
+  EXPECT_TRUE(set(3));
+  EXPECT_FALSE(set(2));
 }
 
 }  // namespace

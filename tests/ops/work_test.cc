@@ -64,7 +64,7 @@ TEST(Work, OfAProductIsItsPackedSize) {
                                                                  : kEachChoice);
         const std::string kernel = family == KernelFamily::kGpu
                                        ? std::string(MatmulKernelName(choice.kernel))
-                                       : (T == 1 ? "matvec" : "matmul");
+                                       : (T == 1 ? "matvec" : "matmul_panels");
         const KernelTime product = Find(times, kernel);
         EXPECT_EQ(product.launches, 1U);
         EXPECT_EQ(product.work.what, NameOf(format) + " 96x64");
