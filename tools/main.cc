@@ -48,7 +48,8 @@ int Main(int argc, char** argv) {
   const std::vector<Command> commands = {
       AddGenerate(root), AddChat(root),     AddInfo(root),   AddDiscover(root), AddEstimate(root),
       AddDevices(root),  AddTokenize(root), AddRender(root), AddLogits(root),   AddBench(root),
-      AddQuantize(root), AddTune(root),     AddScore(root),  AddRolling(root),  AddNext(root)};
+      AddQuantize(root), AddTune(root),     AddScore(root),  AddRolling(root),  AddNext(root),
+      AddClassify(root), AddEmbed(root)};
   try {
     CheckCommandName(root, argc, argv);
     root.parse(argc, argv);

@@ -22,6 +22,8 @@ enum class HandleType : uint8_t {
   kRequest,
   kGen,
   kModelList,
+  kInputs,
+  kItems,
 };
 
 // All of these may be called from any thread. The slots are never given back; a slot whose

@@ -63,8 +63,7 @@ std::vector<ItemResult<LabelScores>> ClassifyLabels(const std::shared_ptr<Model>
   }
   for (ItemResult<LabelScores>& result : results) {
     const std::vector<double>& logprobs = result.value.logprobs;
-    result.value.best =
-        static_cast<size_t>(std::ranges::max_element(logprobs) - logprobs.begin());
+    result.value.best = static_cast<size_t>(std::ranges::max_element(logprobs) - logprobs.begin());
   }
   return results;
 }

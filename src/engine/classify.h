@@ -8,7 +8,7 @@
 namespace inference {
 
 struct ClassifyOptions {
-  SampleOptions sampling;    // the default is greedy; every prompt is sampled as if it were alone
+  SampleOptions sampling;  // the default is greedy; every prompt is sampled as if it were alone
   bool wants_logits = false;
 };
 

@@ -16,9 +16,9 @@ std::vector<float> Finished(const std::vector<double>& sums, size_t states, bool
   for (const double x : sums) squares += x * x;
   Require(std::isfinite(squares), Status::kNumeric,
           "embedding: the hidden states are not finite numbers");
-  const double scale = !normalize         ? 1.0 / static_cast<double>(states)
+  const double scale = !normalize      ? 1.0 / static_cast<double>(states)
                        : squares > 0.0 ? 1.0 / std::sqrt(squares)
-                                          : 0.0;
+                                       : 0.0;
   std::vector<float> out;
   out.reserve(sums.size());
   for (const double x : sums) out.push_back(static_cast<float>(x * scale));
@@ -66,8 +66,8 @@ std::vector<ItemResult<std::vector<float>>> EmbedTexts(Model& model, std::span<c
                 if (outputs[r].first + rows[r].outputs < items[item].outputs) continue;
                 auto& result = results[which[item]];
                 result.error = ItemError([&] {
-                  result.value = Finished(sums, static_cast<size_t>(items[item].outputs),
-                                          options.normalize);
+                  result.value =
+                      Finished(sums, static_cast<size_t>(items[item].outputs), options.normalize);
                 });
               }
             });
