@@ -22,8 +22,8 @@ func TestManyTextsAreEachAlone(t *testing.T) {
 		t.Errorf("score is %+v", scores[0])
 	}
 	var failed *inference.Error
-	if !errors.As(scores[2].Err, &failed) || failed.Status != inference.ErrArg {
-		t.Errorf("error is %v, want ErrArg", scores[2].Err)
+	if !errors.As(scores[2].Err, &failed) || failed.Status != inference.ErrArgument {
+		t.Errorf("error is %v, want ErrArgument", scores[2].Err)
 	}
 
 	prompts := []string{"The quick brown", "Once upon a time"}
