@@ -123,6 +123,8 @@ typedef struct inf_session inf_session;
 typedef struct inf_request inf_request;
 typedef struct inf_gen inf_gen;
 typedef struct inf_batch inf_batch;
+typedef struct inf_inputs inf_inputs;
+typedef struct inf_items inf_items;
 
 #define INF_EVENT_PROGRESS 1 /* loading: step of total, in bytes; text says what is being done */
 #define INF_EVENT_PREFILL 2  /* step of total prompt tokens are in the cache */
@@ -917,6 +919,93 @@ typedef struct inf_next_desc {
 INF_API inf_status inf_next_top(inf_session* session, const inf_token* context, size_t n,
                                 uint64_t top_k, inf_cancel* cancel, inf_tokens* ids,
                                 inf_floats* logprobs, inf_next_desc* out, inf_error* err);
+
+/* ---- Many texts in one call ------------------------------------------------------------------------- */
+
+/* A list of texts and lists of tokens. [X]; calls that read it make it busy. It is copied in, and may be
+ * used again. Texts become tokens in the call, with the flags of inf_tokenize. */
+INF_API inf_status inf_inputs_new(inf_inputs** out, inf_error* err);
+INF_API void inf_inputs_free(inf_inputs* inputs);
+INF_API inf_status inf_inputs_add_text(inf_inputs* inputs, const char* text, size_t text_len,
+                                       uint32_t flags, inf_error* err);
+INF_API inf_status inf_inputs_add_tokens(inf_inputs* inputs, const inf_token* ids, size_t n,
+                                         inf_error* err);
+
+/* The results of a call on a list, in its order. [C]; it does not keep the model alive. An item that
+ * could not be done (INF_E_ARG, INF_E_CONTEXT_FULL, INF_E_NUMERIC) fails alone: its inf_items_* returns that
+ * status and text. What concerns all (CANCELLED, DEVICE, OOM_DEVICE, ...) fails the call. An empty list gives
+ * no items and no error. inf_items_* return INF_E_ARG where the items came from another call than named. */
+INF_API uint64_t inf_items_count(const inf_items* items);
+INF_API void inf_items_free(inf_items* items);
+
+/* All of these pack the texts into steps of several rows without padding, and compute once what all of
+ * them, or neighbours, begin with. Each item has the same bits as alone. */
+
+/* inf_score, or of texts inf_score_text, of each continuation after its context: there is one context for all,
+ * or as many as continuations. A pair is of two texts or of two lists of tokens; a text pair has the flags of
+ * the context. Afterwards the session holds what all contexts begin with, and what it held of that before is
+ * not computed again. [X] on session */
+INF_API inf_status inf_score_many(inf_session* session, const inf_inputs* contexts,
+                                  const inf_inputs* continuations, inf_cancel* cancel,
+                                  inf_items** out, inf_error* err);
+/* of inf_score_many. ids gets the continuation's tokens. Each output may be NULL. */
+INF_API inf_status inf_items_score(const inf_items* items, uint64_t index, inf_score_desc* out,
+                                   inf_tokens* ids, inf_floats* per_token, inf_error* err);
+
+/* inf_next_top of each context; the session as for inf_score_many. [X] on session */
+INF_API inf_status inf_next_many(inf_session* session, const inf_inputs* contexts, uint64_t top_k,
+                                 inf_cancel* cancel, inf_items** out, inf_error* err);
+/* of inf_next_many. Each output may be NULL. */
+INF_API inf_status inf_items_next(const inf_items* items, uint64_t index, inf_tokens* ids,
+                                  inf_floats* logprobs, inf_next_desc* out, inf_error* err);
+
+#define INF_CLASSIFY_LOGITS 1u /* the logits, too, [vocab_size] a prompt */
+
+typedef struct inf_class_desc {
+  uint32_t struct_size;
+  inf_token token; /* that comes next; -1 where labels were given */
+  int32_t label;   /* index of the likeliest label, the first on a tie; -1 where none were given */
+  uint32_t reserved;
+  uint64_t tokens; /* of the prompt */
+} inf_class_desc;
+
+/* What follows each prompt. labels = NULL: the next token, the likeliest one, or where request is not NULL
+ * sampled as it says (of the request only its sampling counts), as if the prompt were alone. Otherwise which
+ * label is likeliest, by the probability of all its tokens (texts are joined as for inf_score_text; request must
+ * be NULL and flags 0). No keys and values are kept. [C] */
+INF_API inf_status inf_classify(inf_model* model, const inf_inputs* prompts,
+                                const inf_inputs* labels, const inf_request* request,
+                                uint32_t flags, inf_cancel* cancel, inf_items** out,
+                                inf_error* err);
+/* of inf_classify. text gets the token's text or the label's; values the logits, where they were wanted, or
+ * ln P of each label. Each output may be NULL. */
+INF_API inf_status inf_items_class(const inf_items* items, uint64_t index, inf_class_desc* out,
+                                   inf_buf* text, inf_floats* values, inf_error* err);
+
+#define INF_POOL_MEAN 0  /* of all tokens */
+#define INF_POOL_LAST 1  /* the last token */
+#define INF_POOL_FIRST 2 /* the first token ("cls") */
+
+#define INF_EMBED_RAW 1u /* do not scale vectors to length 1 */
+
+typedef struct inf_embed_options {
+  uint32_t struct_size;
+  uint32_t flags;   /* INF_EMBED_* */
+  uint32_t pooling; /* INF_POOL_* */
+  uint32_t layer;   /* 0 = the last one; otherwise 1 + a layer in 0..n_layers, see inf_embed */
+} inf_embed_options;
+
+/* Texts as vectors of hidden_size values: hidden states pooled over the tokens, scaled to length 1 (a vector of
+ * zeros stays). Of layer n_layers, the last, they are what the head reads, after the final norm; of a
+ * layer k < n_layers, the residual stream after k blocks without any norm; of layer 0, the token
+ * embeddings. options may be NULL. No keys and values are kept. INF_E_ARG, of the call, for a layer there is
+ * not. [C] */
+INF_API inf_status inf_embed(inf_model* model, const inf_inputs* texts,
+                             const inf_embed_options* options, inf_cancel* cancel, inf_items** out,
+                             inf_error* err);
+/* of inf_embed */
+INF_API inf_status inf_items_vector(const inf_items* items, uint64_t index, inf_floats* out,
+                                    inf_error* err);
 
 /* ---- Metrics [C] ---------------------------------------------------------------------------------- */
 

@@ -72,6 +72,8 @@ using Chat = Handle<inf_chat, inf_chat_free>;
 using Session = Handle<inf_session, inf_session_free>;
 using Request = Handle<inf_request, inf_request_free>;
 using Gen = Handle<inf_gen, inf_gen_free>;
+using Inputs = Handle<inf_inputs, inf_inputs_free>;
+using Items = Handle<inf_items, inf_items_free>;
 
 // Memory that the library fills; reused by every call that gets out().
 template <class T, void (*Free)(T*)>

@@ -35,6 +35,8 @@ Command AddLogits(CLI::App& root);
 Command AddScore(CLI::App& root);
 Command AddRolling(CLI::App& root);
 Command AddNext(CLI::App& root);
+Command AddClassify(CLI::App& root);
+Command AddEmbed(CLI::App& root);
 Command AddBench(CLI::App& root);
 Command AddQuantize(CLI::App& root);
 Command AddMerge(CLI::App& root);

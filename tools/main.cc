@@ -46,10 +46,10 @@ int Main(int argc, char** argv) {
       "  inference generate --model model.gguf --prompt \"Once upon a time\"\n\n"
       "Exit code: 0, 1 after a failure (stderr: inference: STATUS: message), 2 for wrong usage.");
   const std::vector<Command> commands = {
-      AddGenerate(root), AddChat(root),     AddInfo(root),   AddDiscover(root), AddEstimate(root),
-      AddDevices(root),  AddTokenize(root), AddRender(root), AddLogits(root),   AddBench(root),
-      AddQuantize(root), AddMerge(root),    AddTune(root),   AddScore(root),    AddRolling(root),
-      AddNext(root),     AddBatch(root)};
+      AddGenerate(root), AddChat(root),     AddInfo(root),     AddDiscover(root), AddEstimate(root),
+      AddDevices(root),  AddTokenize(root), AddRender(root),   AddLogits(root),   AddBench(root),
+      AddQuantize(root), AddMerge(root),    AddTune(root),     AddScore(root),    AddRolling(root),
+      AddNext(root),     AddBatch(root),    AddClassify(root), AddEmbed(root)};
   try {
     CheckCommandName(root, argc, argv);
     root.parse(argc, argv);

@@ -24,6 +24,8 @@ enum class HandleType : uint8_t {
   kModelList,
   kBatch,
   kAdapter,
+  kInputs,
+  kItems,
 };
 
 // All of these may be called from any thread. The slots are never given back; a slot whose

@@ -1,4 +1,4 @@
-#include "engine/score.h"
+#include "capi/score.h"
 
 #include "capi/arguments.h"
 #include "capi/callback.h"
@@ -13,6 +13,10 @@ namespace {
 static_assert(static_cast<uint32_t>(NextTokens::Tail::kNone) == INF_TAIL_NONE);
 static_assert(static_cast<uint32_t>(NextTokens::Tail::kVanishes) == INF_TAIL_VANISHES);
 static_assert(static_cast<uint32_t>(NextTokens::Tail::kSome) == INF_TAIL_SOME);
+
+}  // namespace
+
+namespace inference::capi {
 
 std::vector<float> Narrowed(const std::vector<double>& values) {
   std::vector<float> out;
@@ -37,7 +41,27 @@ void FillScore(const Score& score, inf_score_desc* out, inf_floats* per_token) {
   FillOut(out, desc);
 }
 
-}  // namespace
+void RequireNextOuts(const inf_tokens* ids, const inf_floats* logprobs, const inf_next_desc* out) {
+  if (ids != nullptr) RequireBuffer(ids, "ids");
+  if (logprobs != nullptr) RequireBuffer(logprobs, "logprobs");
+  if (out != nullptr) RequireOutStruct(out, "out");
+}
+
+void FillNext(const NextTokens& next, size_t vocab_size, inf_tokens* ids, inf_floats* logprobs,
+              inf_next_desc* out) {
+  if (ids != nullptr) FillBuffer(ids, next.ids);
+  if (logprobs != nullptr) FillBuffer(logprobs, Narrowed(next.logprobs));
+  if (out == nullptr) return;
+  inf_next_desc desc = {};
+  desc.tail = static_cast<uint32_t>(next.tail);
+  desc.tail_logprob = next.tail_logprob;
+  desc.entropy = next.entropy;
+  desc.vocab_size = vocab_size;
+  desc.cached_tokens = next.cached_tokens;
+  FillOut(out, desc);
+}
+
+}  // namespace inference::capi
 
 extern "C" {
 
@@ -66,7 +90,8 @@ inf_status inf_score_text(inf_session* session, const char* prompt, size_t promp
     RequireScoreOuts(out, per_token);
     if (ids != nullptr) RequireBuffer(ids, "ids");
     Session& of = *held->session;
-    const TextPair pair = SplitText(*of.model().text()->tokenizer, before, after);
+    const TextPair pair =
+        SplitText(*of.model().text()->tokenizer, before, after, {.cancel = flag.get()});
     const Score score = ScoreContinuation(of, pair.context, pair.continuation, flag.get());
     if (ids != nullptr) FillBuffer(ids, pair.continuation);
     FillScore(score, out, per_token);
@@ -97,20 +122,10 @@ inf_status inf_next_top(inf_session* session, const inf_token* context, size_t n
     const Hold held = Acquire(session, "session");
     const std::span<const int32_t> list = IdsArg(context, n, "context");
     const std::shared_ptr<CancelFlag> flag = LookupOptional(cancel, "cancel");
-    if (ids != nullptr) RequireBuffer(ids, "ids");
-    if (logprobs != nullptr) RequireBuffer(logprobs, "logprobs");
-    if (out != nullptr) RequireOutStruct(out, "out");
-    const NextTokens next = PredictNext(*held->session, list, top_k, flag.get());
-    if (ids != nullptr) FillBuffer(ids, next.ids);
-    if (logprobs != nullptr) FillBuffer(logprobs, Narrowed(next.logprobs));
-    if (out == nullptr) return;
-    inf_next_desc desc = {};
-    desc.tail = static_cast<uint32_t>(next.tail);
-    desc.tail_logprob = next.tail_logprob;
-    desc.entropy = next.entropy;
-    desc.vocab_size = static_cast<uint64_t>(held->session->model().network().dims().vocab_size);
-    desc.cached_tokens = next.cached_tokens;
-    FillOut(out, desc);
+    RequireNextOuts(ids, logprobs, out);
+    FillNext(PredictNext(*held->session, list, top_k, flag.get()),
+             static_cast<size_t>(held->session->model().network().dims().vocab_size), ids, logprobs,
+             out);
   });
 }
 

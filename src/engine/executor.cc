@@ -32,8 +32,9 @@ struct Executor::Recorded {
   StepShape shape;
   Mode mode = Mode::kPrefill;
   Adapters adapters;  // alive: they tell when they go
+  int64_t layers = 0;
   std::unique_ptr<Recording> recording;
-  Buffer logits;  // kLogits, kSample: [M, V]
+  Buffer logits;  // kLogits, kSample: [M, V]; kHidden: [M, D]
   Buffer scores;  // kScores: [M, kScoreFloats]
 };
 
@@ -41,7 +42,8 @@ struct Executor::Call {
   Mode mode;
   Rows rows;
   const CancelFlag* cancel;
-  std::span<float> logits = {};           // kLogits, kSample
+  int64_t layers = 0;                     // kHidden; otherwise all
+  std::span<float> logits = {};           // kLogits, kSample; kHidden: the states
   std::span<const int32_t> targets = {};  // kScores
   std::vector<RowScore>* scores = nullptr;
   std::span<const SampleRow> samples = {};  // kSample
@@ -96,6 +98,10 @@ std::vector<int32_t> Executor::Sample(Rows rows, std::span<const SampleRow> samp
   return sampled;
 }
 
+void Executor::Hidden(Rows rows, int64_t layers, std::span<float> out, const CancelFlag* cancel) {
+  Compute({.mode = Mode::kHidden, .rows = rows, .cancel = cancel, .layers = layers, .logits = out});
+}
+
 void Executor::Compute(const Call& call) {
   device_->Run([&] {
     // Pages first: they must not take what recordings gave back.
@@ -125,7 +131,9 @@ void Executor::RunStep(const Call& call) {
   Require(shape.tokens >= 1 && shape.tokens <= options_.max_tokens, Status::kInternal,
           "step: {} tokens, want 1..{}", shape.tokens, options_.max_tokens);
   const auto M = static_cast<size_t>(shape.outputs);
-  const size_t V = static_cast<size_t>(network_.dims().vocab_size);
+  const ModelDims& dims = network_.dims();
+  const bool hidden = call.mode == Mode::kHidden;
+  const auto V = static_cast<size_t>(hidden ? dims.hidden_size : dims.vocab_size);
   Require((call.logits.empty() || call.logits.size() == M * V) &&
               (call.mode != Mode::kScores || call.targets.size() == M) &&
               (call.mode != Mode::kSample || call.samples.size() == M),
@@ -137,7 +145,8 @@ void Executor::RunStep(const Call& call) {
   moved |= ReserveCoefs(static_cast<int64_t>(adapters.size()));
   if (moved) recorded_.clear();
   recorded_version_ = cache_->version();
-  Recorded& recorded = RecordedFor(shape, call.mode, adapters);
+  Recorded& recorded =
+      RecordedFor(shape, call.mode, hidden ? call.layers : dims.num_layers, adapters);
   step_.Set(*device_, rows);
   if (!adapters.empty()) SetCoefs(call.rows, adapters, shape.tokens);
   if (call.mode == Mode::kScores) device_->Write(targets_, 0, std::as_bytes(call.targets));
@@ -154,6 +163,7 @@ void Executor::Read(const Call& call, const Recorded& recorded) {
   switch (call.mode) {
     case Mode::kPrefill:
     case Mode::kLogits:
+    case Mode::kHidden:
       device_->Finish();
       break;
     case Mode::kScores: {
@@ -190,25 +200,26 @@ void Executor::SetCoefs(Rows rows, const Adapters& adapters, int64_t T) {
   device_->Write(coefs_, 0, std::as_bytes(std::span(coefs)));
 }
 
-Executor::Recorded& Executor::RecordedFor(const StepShape& shape, Mode mode,
+Executor::Recorded& Executor::RecordedFor(const StepShape& shape, Mode mode, int64_t layers,
                                           const Adapters& adapters) {
   const auto found = std::ranges::find_if(recorded_, [&](const auto& r) {
-    return r->shape == shape && r->mode == mode && r->adapters == adapters;
+    return r->shape == shape && r->mode == mode && r->layers == layers && r->adapters == adapters;
   });
   if (found != recorded_.end()) {
     recorded_.splice(recorded_.begin(), recorded_, found);
   } else {
-    recorded_.push_front(Record(shape, mode, adapters));
+    recorded_.push_front(Record(shape, mode, layers, adapters));
     if (recorded_.size() > kMaxRecordings) recorded_.pop_back();
   }
   return *recorded_.front();
 }
 
 std::unique_ptr<Executor::Recorded> Executor::Record(const StepShape& shape, Mode mode,
-                                                     const Adapters& adapters) {
+                                                     int64_t layers, const Adapters& adapters) {
   auto out = std::make_unique<Recorded>();
   out->shape = shape;
   out->mode = mode;
+  out->layers = layers;
   out->adapters = adapters;
   out->recording = std::make_unique<Recording>(device_, FamilyOf(*device_), arena_);
   Recording& recording = *out->recording;
@@ -220,13 +231,16 @@ std::unique_ptr<Executor::Recorded> Executor::Record(const StepShape& shape, Mod
   for (size_t i = 0; i < adapters.size(); ++i) {
     beside.push_back({&adapters[i]->blocks(), {coefs_, static_cast<int64_t>(i) * shape.tokens}});
   }
-  const ResidualStream stream =
-      network_.Forward(recording, step, *cache_, network_.dims().num_layers, beside);
+  const ResidualStream stream = network_.Forward(recording, step, *cache_, layers, beside);
   const int64_t M = shape.outputs;
   if (mode == Mode::kLogits || mode == Mode::kSample) {
     const Tensor logits = network_.Logits(recording, step, stream, 0, M);
     out->logits = logits.buffer;
     if (mode == Mode::kSample) sampler_.Record(recording, logits);
+  }
+  if (mode == Mode::kHidden && M > 0) {
+    const bool is_last = layers == network_.dims().num_layers;
+    out->logits = network_.Hidden(recording, step, stream, 0, M, is_last).buffer;
   }
   if (mode == Mode::kScores) {
     const Tensor scores = recording.Temp({M, kScoreFloats});

@@ -60,11 +60,16 @@ class Executor {
   std::vector<int32_t> Sample(Rows rows, std::span<const SampleRow> samples,
                               std::span<float> logits, const CancelFlag* cancel);
 
+  // Hidden states after each output: out [M, hidden_size], of the first `layers` blocks (see
+  // CausalLm::Hidden). The sequences hold keys and values of these blocks only: they are fit for
+  // nothing but more of the same.
+  void Hidden(Rows rows, int64_t layers, std::span<float> out, const CancelFlag* cancel);
+
   void DropRecordings();                // and what memory they use
   void Forget(const Adapter& adapter);  // recordings that use it; any thread but a step's own
 
  private:
-  enum class Mode { kPrefill, kLogits, kScores, kSample };
+  enum class Mode { kPrefill, kLogits, kScores, kSample, kHidden };
   struct Recorded;
   struct Call;
 
@@ -73,8 +78,10 @@ class Executor {
   using Adapters = std::vector<const Adapter*>;
   bool ReserveCoefs(int64_t adapters);  // true where the buffer moved
   void SetCoefs(Rows rows, const Adapters& adapters, int64_t T);
-  Recorded& RecordedFor(const StepShape& shape, Mode mode, const Adapters& adapters);
-  std::unique_ptr<Recorded> Record(const StepShape& shape, Mode mode, const Adapters& adapters);
+  Recorded& RecordedFor(const StepShape& shape, Mode mode, int64_t layers,
+                        const Adapters& adapters);
+  std::unique_ptr<Recorded> Record(const StepShape& shape, Mode mode, int64_t layers,
+                                   const Adapters& adapters);
   void Read(const Call& call, const Recorded& recorded);
 
   const std::shared_ptr<Device> device_;

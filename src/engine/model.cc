@@ -81,6 +81,17 @@ std::shared_ptr<Model> Model::Load(std::shared_ptr<Runtime> runtime, const std::
   return model;
 }
 
+void Model::CheckText(std::span<const int32_t> ids) const {
+  Require(!ids.empty(), Status::kArg, "text: has no tokens, want 1 at least");
+  Require(ids.size() <= static_cast<size_t>(context_length_), Status::kContextFull,
+          "text: {} tokens do not fit, the model's context is {}", ids.size(), context_length_);
+  const int64_t vocab_size = network_->dims().vocab_size;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    Require(ids[i] >= 0 && ids[i] < vocab_size, Status::kArg,
+            "token {}: id is {}, the vocabulary is 0..{}", i, ids[i], vocab_size - 1);
+  }
+}
+
 std::vector<LayerCacheSpec> Model::cache_specs() const {
   return WithType(network_->cache_specs(), kv_type_);
 }

@@ -57,6 +57,9 @@ class Model {
   int64_t prefill_chunk() const { return prefill_chunk_; }
   std::vector<LayerCacheSpec> cache_specs() const;  // of the network, with the option's kv_type
   Executor& executor() const { return *executor_; }
+  // ARG where the ids are none or one is not in the vocabulary, naming it; CONTEXT_FULL where they
+  // are too many.
+  void CheckText(std::span<const int32_t> ids) const;
 
  private:
   Model() = default;

@@ -57,11 +57,11 @@ Score ScoreContinuation(Session& session, Ids context, Ids continuation, const C
   return score;
 }
 
-TextPair SplitText(const Tokenizer& tokenizer, std::string_view prompt,
-                   std::string_view completion) {
-  const std::vector<int32_t> before = tokenizer.Encode(prompt, {});
+TextPair SplitText(const Tokenizer& tokenizer, std::string_view prompt, std::string_view completion,
+                   const EncodeOptions& options) {
+  const std::vector<int32_t> before = tokenizer.Encode(prompt, options);
   const std::vector<int32_t> both =
-      tokenizer.Encode(std::string(prompt) + std::string(completion), {});
+      tokenizer.Encode(std::string(prompt) + std::string(completion), options);
   const auto differ = std::ranges::mismatch(before, both);
   TextPair out{{both.begin(), differ.in2}, {differ.in2, both.end()}};
   Require(!out.continuation.empty(), Status::kArg,
@@ -107,18 +107,23 @@ NextTokens PredictNext(Session& session, Ids context, uint64_t top_k, const Canc
   Require(top_k >= 1, Status::kArg, "next token: top_k is 0, want at least 1");
   RequireRoom(session, context.size());
   session.CheckIds(context);
-  NextTokens out;
-  out.cached_tokens = HoldPrefix(session, context.first(context.size() - 1), cancel);
+  const uint64_t cached = HoldPrefix(session, context.first(context.size() - 1), cancel);
   std::vector<float> logits(static_cast<size_t>(session.model().network().dims().vocab_size));
   session.PrefillLogits(context.last(1), logits, cancel);
+  NextTokens out = NextFrom(logits, top_k, session.length() - 1);
+  out.cached_tokens = cached;
+  return out;
+}
 
+NextTokens NextFrom(std::span<const float> logits, uint64_t top_k, int64_t position) {
+  NextTokens out;
   const auto k = static_cast<size_t>(std::min<uint64_t>(top_k, logits.size()));
   std::vector<int32_t> order(logits.size());
   std::iota(order.begin(), order.end(), 0);
   const auto at = [&](int32_t id) { return static_cast<double>(logits[static_cast<size_t>(id)]); };
   const bool finite = std::ranges::none_of(logits, [](float x) { return std::isnan(x); });
   Require(finite, Status::kNumeric, "next token: the logits after position {} are not numbers",
-          session.length() - 1);
+          position);
   std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(k), order.end(),
                     [&](int32_t a, int32_t b) { return at(a) != at(b) ? at(a) > at(b) : a < b; });
   const double largest = at(order[0]);

@@ -27,8 +27,8 @@ Score ScoreContinuation(Session& session, std::span<const int32_t> context,
 struct TextPair {
   std::vector<int32_t> context, continuation;
 };
-TextPair SplitText(const Tokenizer& tokenizer, std::string_view prompt,
-                   std::string_view completion);
+TextPair SplitText(const Tokenizer& tokenizer, std::string_view prompt, std::string_view completion,
+                   const EncodeOptions& options = {});
 
 // Of every token of `ids` but the first. Text longer than `window` (0: the session's capacity) is
 // scored in windows of so many tokens, of which the first `overlap` (1..window - 1) repeat the
@@ -54,5 +54,7 @@ struct NextTokens {
 // After `context`, not empty; top_k >= 1, at most the vocabulary counts.
 NextTokens PredictNext(Session& session, std::span<const int32_t> context, uint64_t top_k,
                        const CancelFlag* cancel);
+// From a row of logits. NUMERIC where they are not numbers; `position` is for the message.
+NextTokens NextFrom(std::span<const float> logits, uint64_t top_k, int64_t position);
 
 }  // namespace inference

@@ -5,6 +5,7 @@
 #include "nn/decoder_block.h"
 #include "nn/linear.h"
 #include "ops/embedding.h"
+#include "ops/norm.h"
 #include "util/error.h"
 
 namespace inference {
@@ -25,10 +26,12 @@ class Decoder final : public CausalLm {
                          int64_t layers, std::span<const StepAdapter> adapters) const override;
   Tensor Logits(Recording& recording, const Step& step, const ResidualStream& stream, int64_t first,
                 int64_t count) const override;
+  Tensor Hidden(Recording& recording, const Step& step, const ResidualStream& stream, int64_t first,
+                int64_t count, bool is_last) const override;
 
  private:
-  PreparedInput LastNorm(Recording& recording, const Step& step, const ResidualStream& stream,
-                         int64_t first, int64_t count) const;
+  MatmulInput Outputs(Recording& recording, const Step& step, const ResidualStream& stream,
+                      int64_t first, int64_t count) const;
   DecoderBlock LoadBlock(int64_t layer, const TensorNames& names, WeightLoader& loader) const;
   Attention LoadAttention(int64_t layer, const TensorNames& names, WeightLoader& loader) const;
   GatedMlp LoadMlp(int64_t layer, const TensorNames& names, WeightLoader& loader) const;
@@ -68,22 +71,30 @@ ResidualStream Decoder::Forward(Recording& recording, const Step& step, const Kv
   return stream;
 }
 
-// Where every token is an output, none has to be moved.
-PreparedInput Decoder::LastNorm(Recording& recording, const Step& step,
-                                const ResidualStream& stream, int64_t first, int64_t count) const {
+// Of the last norm. Where every token is an output, none has to be moved.
+MatmulInput Decoder::Outputs(Recording& recording, const Step& step, const ResidualStream& stream,
+                             int64_t first, int64_t count) const {
   const auto outputs = [&](const Tensor& x) {
     return !x || count == step.shape.tokens ? x : TakeOutputs(recording, x, step, first, count);
   };
-  return PrepareInput(recording, {.x = outputs(stream.x),
-                                  .norm_weight = norm_,
-                                  .delta = outputs(stream.delta),
-                                  .delta_norm_weight = stream.delta_norm,
-                                  .eps = blocks_[0].eps});
+  return {.x = outputs(stream.x),
+          .norm_weight = norm_,
+          .delta = outputs(stream.delta),
+          .delta_norm_weight = stream.delta_norm,
+          .eps = blocks_[0].eps};
+}
+
+Tensor Decoder::Hidden(Recording& recording, const Step& step, const ResidualStream& stream,
+                       int64_t first, int64_t count, bool is_last) const {
+  MatmulInput input = Outputs(recording, step, stream, first, count);
+  if (!is_last) input.norm_weight = {};
+  return NormRows(recording, input);
 }
 
 Tensor Decoder::Logits(Recording& recording, const Step& step, const ResidualStream& stream,
                        int64_t first, int64_t count) const {
-  const PreparedInput last = LastNorm(recording, step, stream, first, count);
+  const PreparedInput last =
+      PrepareInput(recording, Outputs(recording, step, stream, first, count));
   if (config_.final_logit_softcapping == 0.0) return Linear(recording, last, lm_head_);
   const Tensor logits = recording.Temp({last.T, lm_head_.rows});  // [count, V]
   Project(recording, last, lm_head_, logits,

@@ -58,6 +58,10 @@ class CausalLm {
   // Logits of the step's outputs first ... first + count - 1: [count, V].
   virtual Tensor Logits(Recording& recording, const Step& step, const ResidualStream& stream,
                         int64_t first, int64_t count) const = 0;
+  // Hidden states of the same outputs, [count, hidden_size]: what the head reads where is_last (all
+  // layers are in the stream), otherwise the stream as it is, before any norm of the next layer.
+  virtual Tensor Hidden(Recording& recording, const Step& step, const ResidualStream& stream,
+                        int64_t first, int64_t count, bool is_last) const = 0;
 };
 
 }  // namespace inference

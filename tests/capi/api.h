@@ -62,6 +62,8 @@ using Session = Owned<inf_session, inf_session_free>;
 using Request = Owned<inf_request, inf_request_free>;
 using Gen = Owned<inf_gen, inf_gen_free>;
 using Batch = Owned<inf_batch, inf_batch_free>;
+using Inputs = Owned<inf_inputs, inf_inputs_free>;
+using Items = Owned<inf_items, inf_items_free>;
 
 template <typename Buffer, void (*kFree)(Buffer*)>
 struct OwnedBuffer : Buffer {

@@ -184,6 +184,17 @@ int main(void) {
   FIELD(inf_next_desc, entropy);
   FIELD(inf_next_desc, vocab_size);
   FIELD(inf_next_desc, cached_tokens);
+  STRUCT(inf_class_desc);
+  FIELD(inf_class_desc, struct_size);
+  FIELD(inf_class_desc, token);
+  FIELD(inf_class_desc, label);
+  FIELD(inf_class_desc, reserved);
+  FIELD(inf_class_desc, tokens);
+  STRUCT(inf_embed_options);
+  FIELD(inf_embed_options, struct_size);
+  FIELD(inf_embed_options, flags);
+  FIELD(inf_embed_options, pooling);
+  FIELD(inf_embed_options, layer);
   STRUCT(inf_metrics);
   FIELD(inf_metrics, struct_size);
   FIELD(inf_metrics, reserved);

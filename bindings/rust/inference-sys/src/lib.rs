@@ -121,6 +121,8 @@ opaque! {
     inf_session
     inf_request
     inf_gen
+    inf_inputs
+    inf_items
 }
 
 #[repr(C)]
@@ -355,6 +357,32 @@ pub struct inf_next_desc {
     pub entropy: f64,
     pub vocab_size: u64,
     pub cached_tokens: u64,
+}
+
+pub const INF_CLASSIFY_LOGITS: u32 = 1;
+
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct inf_class_desc {
+    pub struct_size: u32,
+    pub token: inf_token,
+    pub label: i32,
+    pub reserved: u32,
+    pub tokens: u64,
+}
+
+pub const INF_POOL_MEAN: u32 = 0;
+pub const INF_POOL_LAST: u32 = 1;
+pub const INF_POOL_FIRST: u32 = 2;
+pub const INF_EMBED_RAW: u32 = 1;
+
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct inf_embed_options {
+    pub struct_size: u32,
+    pub flags: u32,
+    pub pooling: u32,
+    pub layer: u32,
 }
 
 #[repr(C)]
@@ -769,6 +797,87 @@ extern "C" {
         ids: *mut inf_tokens,
         logprobs: *mut inf_floats,
         out: *mut inf_next_desc,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_inputs_new(out: *mut *mut inf_inputs, err: *mut inf_error) -> inf_status;
+    pub fn inf_inputs_free(inputs: *mut inf_inputs);
+    pub fn inf_inputs_add_text(
+        inputs: *mut inf_inputs,
+        text: *const c_char,
+        text_len: usize,
+        flags: u32,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_inputs_add_tokens(
+        inputs: *mut inf_inputs,
+        ids: *const inf_token,
+        n: usize,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_items_count(items: *const inf_items) -> u64;
+    pub fn inf_items_free(items: *mut inf_items);
+    pub fn inf_score_many(
+        session: *mut inf_session,
+        contexts: *const inf_inputs,
+        continuations: *const inf_inputs,
+        cancel: *mut inf_cancel,
+        out: *mut *mut inf_items,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_items_score(
+        items: *const inf_items,
+        index: u64,
+        out: *mut inf_score_desc,
+        ids: *mut inf_tokens,
+        per_token: *mut inf_floats,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_next_many(
+        session: *mut inf_session,
+        contexts: *const inf_inputs,
+        top_k: u64,
+        cancel: *mut inf_cancel,
+        out: *mut *mut inf_items,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_items_next(
+        items: *const inf_items,
+        index: u64,
+        ids: *mut inf_tokens,
+        logprobs: *mut inf_floats,
+        out: *mut inf_next_desc,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_classify(
+        model: *mut inf_model,
+        prompts: *const inf_inputs,
+        labels: *const inf_inputs,
+        request: *const inf_request,
+        flags: u32,
+        cancel: *mut inf_cancel,
+        out: *mut *mut inf_items,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_items_class(
+        items: *const inf_items,
+        index: u64,
+        out: *mut inf_class_desc,
+        text: *mut inf_buf,
+        values: *mut inf_floats,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_embed(
+        model: *mut inf_model,
+        texts: *const inf_inputs,
+        options: *const inf_embed_options,
+        cancel: *mut inf_cancel,
+        out: *mut *mut inf_items,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_items_vector(
+        items: *const inf_items,
+        index: u64,
+        out: *mut inf_floats,
         err: *mut inf_error,
     ) -> inf_status;
     pub fn inf_sampling_init(sampling: *mut inf_sampling);

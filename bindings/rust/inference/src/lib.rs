@@ -33,6 +33,7 @@ mod discover;
 mod error;
 mod estimate;
 mod generate;
+mod many;
 mod memory;
 mod model;
 mod raw;
@@ -50,6 +51,7 @@ pub use estimate::Fit;
 pub use generate::{
     Event, Filter, Finish, GenerateOptions, Generation, Outcome, Prompt, Token, TokenLogprob,
 };
+pub use many::{Class, Pooling};
 pub use memory::{Memory, NO_LIMIT};
 pub use model::{LoadOptions, Model, ModelInfo, Progress};
 pub use runtime::{Device, DeviceType, LogLevel, Runtime};

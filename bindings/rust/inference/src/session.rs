@@ -54,7 +54,7 @@ pub struct Score {
 }
 
 impl Score {
-    fn from_call(
+    pub(crate) fn from_call(
         run: impl FnOnce(
             *mut sys::inf_score_desc,
             *mut sys::inf_floats,

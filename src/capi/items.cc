@@ -1,0 +1,117 @@
+#include "capi/items.h"
+
+#include "capi/arguments.h"
+#include "capi/guard.h"
+#include "capi/score.h"
+
+using namespace inference;
+using namespace inference::capi;
+
+namespace {
+
+// Item `index` of the kind that `what` names; throws its error where it failed.
+template <typename Value>
+const Value& ItemAt(const ItemsObject& items, uint64_t index, const char* what) {
+  const auto* results = std::get_if<std::vector<ItemResult<Value>>>(&items.results);
+  Require(results != nullptr, Status::kArg, "items: are no {}", what);
+  Require(index < results->size(), Status::kArg, "index: is {}, there are {} items", index,
+          results->size());
+  const ItemResult<Value>& item = (*results)[static_cast<size_t>(index)];
+  if (item.error) throw Error(*item.error);
+  return item.value;
+}
+
+}  // namespace
+
+extern "C" {
+
+inf_status inf_inputs_new(inf_inputs** out, inf_error* err) {
+  return Guard(err, [&] {
+    RequireOut(out, "out");
+    *out = NewHandle<inf_inputs>(std::make_shared<InputsObject>());
+  });
+}
+
+void inf_inputs_free(inf_inputs* inputs) { FreeHandle(inputs); }
+
+inf_status inf_inputs_add_text(inf_inputs* inputs, const char* text, size_t text_len,
+                               uint32_t flags, inf_error* err) {
+  return Guard(err, [&] {
+    const Hold held = Acquire(inputs, "inputs");
+    FlagsArg(flags, INF_ADD_SPECIAL | INF_PARSE_SPECIAL, "flags");
+    held->list.emplace_back(
+        TextPrompt{.text = std::string(TextArg(text, text_len, "text")),
+                   .options = {.add_special = (flags & INF_ADD_SPECIAL) != 0,
+                               .parse_special = (flags & INF_PARSE_SPECIAL) != 0}});
+  });
+}
+
+inf_status inf_inputs_add_tokens(inf_inputs* inputs, const inf_token* ids, size_t n,
+                                 inf_error* err) {
+  return Guard(err, [&] {
+    const Hold held = Acquire(inputs, "inputs");
+    const std::span<const int32_t> list = IdsArg(ids, n, "ids");
+    held->list.emplace_back(std::vector<int32_t>(list.begin(), list.end()));
+  });
+}
+
+uint64_t inf_items_count(const inf_items* items) {
+  return GuardOr(uint64_t{0}, [&] {
+    return std::visit([](const auto& list) { return static_cast<uint64_t>(list.size()); },
+                      Lookup(items, "items")->results);
+  });
+}
+
+void inf_items_free(inf_items* items) { FreeHandle(items); }
+
+inf_status inf_items_score(const inf_items* items, uint64_t index, inf_score_desc* out,
+                           inf_tokens* ids, inf_floats* per_token, inf_error* err) {
+  return Guard(err, [&] {
+    const auto object = Lookup(items, "items");
+    RequireScoreOuts(out, per_token);
+    if (ids != nullptr) RequireBuffer(ids, "ids");
+    const auto& item = ItemAt<ScoredItem>(*object, index, "scores");
+    if (ids != nullptr) FillBuffer(ids, item.ids);
+    FillScore(item.score, out, per_token);
+  });
+}
+
+inf_status inf_items_next(const inf_items* items, uint64_t index, inf_tokens* ids,
+                          inf_floats* logprobs, inf_next_desc* out, inf_error* err) {
+  return Guard(err, [&] {
+    const auto object = Lookup(items, "items");
+    RequireNextOuts(ids, logprobs, out);
+    FillNext(ItemAt<NextTokens>(*object, index, "next tokens"), object->vocab_size, ids, logprobs,
+             out);
+  });
+}
+
+inf_status inf_items_class(const inf_items* items, uint64_t index, inf_class_desc* out,
+                           inf_buf* text, inf_floats* values, inf_error* err) {
+  return Guard(err, [&] {
+    const auto object = Lookup(items, "items");
+    if (out != nullptr) RequireOutStruct(out, "out");
+    if (text != nullptr) RequireBuffer(text, "text");
+    if (values != nullptr) RequireBuffer(values, "values");
+    const auto& item = ItemAt<ClassItem>(*object, index, "classes");
+    if (text != nullptr) FillBuffer(text, item.text);
+    if (values != nullptr) FillBuffer(values, item.values);
+    if (out == nullptr) return;
+    inf_class_desc desc = {};
+    desc.token = item.token;
+    desc.label = item.label;
+    desc.tokens = item.tokens;
+    FillOut(out, desc);
+  });
+}
+
+inf_status inf_items_vector(const inf_items* items, uint64_t index, inf_floats* out,
+                            inf_error* err) {
+  return Guard(err, [&] {
+    const auto object = Lookup(items, "items");
+    RequireBuffer(out, "out");
+    FillBuffer(out, ItemAt<Vector>(*object, index, "vectors"));
+  });
+}
+
+}  // extern "C"
