@@ -136,6 +136,33 @@ func TestLogitsHaveARowAToken(t *testing.T) {
 	}
 }
 
+func TestAForkGoesOnApart(t *testing.T) {
+	session := newSession(t, tinyModel(t))
+	ctx := context.Background()
+	if _, err := session.Logits(ctx, []int32{1, 2, 3}); err != nil {
+		t.Fatal(err)
+	}
+	fork, err := session.Fork()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fork.Close()
+	if err := session.Truncate(1); err != nil || session.Len() != 1 || fork.Len() != 3 {
+		t.Fatalf("lengths are %d and %d (%v), want 1 and 3", session.Len(), fork.Len(), err)
+	}
+	rest, err := session.Logits(ctx, []int32{2, 3, 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	last, err := fork.Logits(ctx, []int32{4})
+	if err != nil || !slices.Equal(last, rest[2*len(rest)/3:]) {
+		t.Errorf("the fork's logits are others (%v)", err)
+	}
+	if err := session.Truncate(5); err == nil || session.Len() != 4 {
+		t.Errorf("error is %v, the session holds %d", err, session.Len())
+	}
+}
+
 func TestScoresAreThoseOfTheGoldenFile(t *testing.T) {
 	session := newSession(t, tinyModel(t))
 	ctx, cancel := context.WithCancel(context.Background())

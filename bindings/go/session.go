@@ -68,6 +68,28 @@ func (s *Session) Reset() error {
 	return call(func(e *C.inf_error) C.inf_status { return C.inf_session_reset(s.c(), e) })
 }
 
+// Truncate drops all but the first length tokens. ErrContextFull where a sliding window has left what the
+// next token would see.
+func (s *Session) Truncate(length int) error {
+	defer runtime.KeepAlive(s)
+	return call(func(e *C.inf_error) C.inf_status {
+		return C.inf_session_truncate(s.c(), C.uint64_t(length), e)
+	})
+}
+
+// Fork returns another session that holds the same tokens; memory is shared until one of them goes on.
+func (s *Session) Fork() (*Session, error) {
+	defer runtime.KeepAlive(s)
+	var out *C.inf_session
+	err := call(func(e *C.inf_error) C.inf_status { return C.inf_session_fork(s.c(), &out, e) })
+	if err != nil {
+		return nil, err
+	}
+	return &Session{newHandle(unsafe.Pointer(out), func(p unsafe.Pointer) {
+		C.inf_session_free((*C.inf_session)(p))
+	})}, nil
+}
+
 // Logits appends ids and returns the logits after each of them: a row of VocabSize values an id.
 // ErrContextFull, with nothing appended, where they do not fit.
 func (s *Session) Logits(ctx context.Context, ids []int32) ([]float32, error) {

@@ -201,7 +201,7 @@ inf_status inf_classify(inf_model* model, const inf_inputs* prompts, const inf_i
       return;
     }
     ClassifyOptions options{.wants_logits = (flags & INF_CLASSIFY_LOGITS) != 0};
-    if (request != nullptr) options.sampling = Acquire(request, "request")->sampling;
+    if (request != nullptr) options.sampling = Acquire(request, "request")->wanted.sampling;
     *out = NewItems(*loaded, NextClasses(loaded, *texts, options, flag.get()));
   });
 }

@@ -159,6 +159,7 @@ bool RequestRun::TakeEvent(GenerateEvent& event) {
   if (events_.empty()) return false;
   event = std::move(events_.front());
   events_.pop_front();
+  if (event.kind == GenerateEvent::Kind::kToken && event.token >= 0) ++delivered_;
   return true;
 }
 
@@ -182,7 +183,7 @@ void RequestRun::Drop() {
 
 GenerateResult RequestRun::result() const {
   GenerateResult result = result_;
-  result.generated_tokens = state_.generated_tokens();
+  result.generated_tokens = delivered_;
   if (result.finish == Finish::kNone) {
     result.total_ns = static_cast<uint64_t>(
         std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - started_).count());

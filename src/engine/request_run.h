@@ -80,7 +80,8 @@ class RequestRun {
   std::vector<int32_t> context_;  // what it holds once the prompt is computed
   size_t prompt_begin_ = 0;       // where the request's prompt begins in it
   uint64_t prompt_computed_ = 0;
-  int32_t last_ = -1;  // sampled, not yet computed
+  int32_t last_ = -1;       // sampled, not yet computed
+  uint64_t delivered_ = 0;  // tokens
   std::deque<GenerateEvent> events_;
 };
 

@@ -142,18 +142,18 @@ void MatmulPanels(Recording& recording, const PreparedInput& a, const PackedMatr
   const bool in_bytes = a.bytes && HasByteForm(W.format);
   const Tensor input = in_bytes ? a.bytes : a.bytes ? Widen(recording, a) : a.packed;
   const int64_t panel = in_bytes ? kPanelWords : kPanelFloats;
-  const Tensor scratch = recording.Temp({recording.PartsFor(units), panel + (a.T + kTile) * kPanel});
+  const Tensor scratch =
+      recording.Temp({recording.PartsFor(units), panel + (a.T + kTile) * kPanel});
   Work work = ProductWork(W, a.T, options);
   if (in_bytes) work.what += ", in bytes";
-  recording.Launch("matmul_panels",
-                   {"weights", "matmul_common", in_bytes ? "matmul_int8" : "matmul",
-                    "matmul_panels"},
-                   Defines(recording, W, options), units, work, y.buffer,
-                   scratch.buffer, W.data, input.buffer, W.bias, options.other.buffer,
-                   static_cast<int32_t>(a.T), static_cast<int32_t>(a.D),
-                   static_cast<int32_t>(padded), static_cast<int32_t>(W.rows),
-                   static_cast<int32_t>(y.shape.back()), static_cast<int32_t>(options.column),
-                   static_cast<int32_t>(options.epilogue), HasBias(W));
+  recording.Launch(
+      "matmul_panels",
+      {"weights", "matmul_common", in_bytes ? "matmul_int8" : "matmul", "matmul_panels"},
+      Defines(recording, W, options), units, work, y.buffer, scratch.buffer, W.data, input.buffer,
+      W.bias, options.other.buffer, static_cast<int32_t>(a.T), static_cast<int32_t>(a.D),
+      static_cast<int32_t>(padded), static_cast<int32_t>(W.rows),
+      static_cast<int32_t>(y.shape.back()), static_cast<int32_t>(options.column),
+      static_cast<int32_t>(options.epilogue), HasBias(W));
 }
 
 // Any rows on other devices: the kernel that the device's tuning names.

@@ -83,6 +83,13 @@ const std::map<std::string, Call>& StatusCalls() {
       HANDLE_CALL(inf_gen_start, inf_session, nullptr, nullptr),
       HANDLE_CALL(inf_gen_next, inf_gen, nullptr),
       HANDLE_CALL(inf_gen_result, inf_gen, nullptr),
+      HANDLE_CALL(inf_session_truncate, inf_session, 0),
+      HANDLE_CALL(inf_session_fork, inf_session, nullptr),
+      HANDLE_CALL(inf_batch_new, inf_model, nullptr, nullptr),
+      HANDLE_CALL(inf_batch_add, inf_batch, nullptr, nullptr, nullptr),
+      HANDLE_CALL(inf_batch_remove, inf_batch, 0),
+      HANDLE_CALL(inf_batch_next, inf_batch, nullptr),
+      HANDLE_CALL(inf_batch_run, inf_batch, nullptr, nullptr),
   };
   return calls;
 }
@@ -132,6 +139,7 @@ const std::map<std::string, PlainCall>& PlainCalls() {
       VOID_CALL(inf_session_free, inf_session),
       VOID_CALL(inf_request_free, inf_request),
       VOID_CALL(inf_gen_free, inf_gen),
+      VOID_CALL(inf_batch_free, inf_batch),
   };
   return calls;
 }

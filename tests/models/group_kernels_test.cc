@@ -60,7 +60,8 @@ TEST_P(GroupKernelsTest, LogitsAreThoseOfTheReferenceAndTheBitsThoseOfOtherKerne
        {GetParam().kernel, "attend_tile_group", "attend_block_group", "attend_merge_group"}) {
     EXPECT_TRUE(kernels_.contains(kernel)) << kernel << " did not run";
   }
-  for (const char* kernel : {"matmul_each", "matvec_group", "matmul_group", "matvec", "matmul_panels"}) {
+  for (const char* kernel :
+       {"matmul_each", "matvec_group", "matmul_group", "matvec", "matmul_panels"}) {
     if (kernel != std::string(GetParam().kernel)) {
       EXPECT_FALSE(kernels_.contains(kernel)) << kernel << " ran";
     }

@@ -9,6 +9,8 @@ pub type inf_status = i32;
 pub type inf_token = i32;
 
 pub type inf_event_fn = unsafe extern "C" fn(user: *mut c_void, event: *const inf_event) -> i32;
+pub type inf_batch_fn =
+    unsafe extern "C" fn(user: *mut c_void, event: *const inf_batch_event) -> i32;
 pub type inf_log_fn = unsafe extern "C" fn(
     user: *mut c_void,
     level: i32,
@@ -121,6 +123,7 @@ opaque! {
     inf_session
     inf_request
     inf_gen
+    inf_batch
     inf_inputs
     inf_items
 }
@@ -288,6 +291,27 @@ pub struct inf_model_desc {
     pub context_length: u32,
     pub quant_bits: u32,
     pub quant_group: u32,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct inf_batch_options {
+    pub struct_size: u32,
+    pub slots: u32,
+    pub step_tokens: u32,
+    pub reserved: u32,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct inf_batch_event {
+    pub struct_size: u32,
+    pub status: i32,
+    pub id: u64,
+    pub event: *const inf_event,
+    pub result: *const inf_result,
+    pub message: *const c_char,
+    pub message_len: u64,
 }
 
 #[repr(C)]
@@ -737,6 +761,16 @@ extern "C" {
         err: *mut inf_error,
     ) -> inf_status;
     pub fn inf_session_reset(session: *mut inf_session, err: *mut inf_error) -> inf_status;
+    pub fn inf_session_truncate(
+        session: *mut inf_session,
+        length: u64,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_session_fork(
+        session: *const inf_session,
+        out: *mut *mut inf_session,
+        err: *mut inf_error,
+    ) -> inf_status;
     pub fn inf_session_set_adapters(
         session: *mut inf_session,
         adapters: *const *const inf_adapter,
@@ -969,6 +1003,32 @@ extern "C" {
         err: *mut inf_error,
     ) -> inf_status;
     pub fn inf_gen_free(gen: *mut inf_gen);
+    pub fn inf_batch_new(
+        model: *mut inf_model,
+        options: *const inf_batch_options,
+        out: *mut *mut inf_batch,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_batch_free(batch: *mut inf_batch);
+    pub fn inf_batch_add(
+        batch: *mut inf_batch,
+        session: *mut inf_session,
+        request: *const inf_request,
+        id: *mut u64,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_batch_remove(batch: *mut inf_batch, id: u64, err: *mut inf_error) -> inf_status;
+    pub fn inf_batch_next(
+        batch: *mut inf_batch,
+        event: *mut *const inf_batch_event,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_batch_run(
+        batch: *mut inf_batch,
+        fn_: Option<inf_batch_fn>,
+        user: *mut c_void,
+        err: *mut inf_error,
+    ) -> inf_status;
     pub fn inf_session_metrics(
         session: *const inf_session,
         out: *mut inf_metrics,

@@ -47,6 +47,7 @@ fn rust_type(c: &str) -> String {
         "double" => "f64",
         "inf_event_fn" => "Option<inf_event_fn>",
         "inf_log_fn" => "Option<inf_log_fn>",
+        "inf_batch_fn" => "Option<inf_batch_fn>",
         other => other,
     };
     let outer = if c.replace(' ', "").contains("*const") { "*const " } else { "*mut " };

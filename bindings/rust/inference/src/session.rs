@@ -77,6 +77,18 @@ impl Score {
 
 // SAFETY, in all of these: the handle is live, and `&mut` excludes other calls.
 impl Session {
+    /// Drops all but the first `length` tokens. [`ErrorKind::ContextFull`](crate::ErrorKind) where a
+    /// sliding window has left what the next token would see.
+    pub fn truncate(&mut self, length: u64) -> Result<()> {
+        call(|err| unsafe { sys::inf_session_truncate(self.raw(), length, err) })?;
+        Ok(())
+    }
+
+    /// Another session that holds the same tokens; memory is shared until one of them goes on.
+    pub fn fork(&mut self) -> Result<Session> {
+        Session::from_call(|out, err| unsafe { sys::inf_session_fork(self.raw(), out, err) })
+    }
+
     /// Tokens held.
     pub fn len(&self) -> usize {
         unsafe { sys::inf_session_length(self.raw()) as usize }

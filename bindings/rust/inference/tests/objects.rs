@@ -87,6 +87,20 @@ fn logits_have_a_row_a_token() {
 }
 
 #[test]
+fn a_fork_goes_on_apart() {
+    let mut session = tiny_model().new_session().unwrap();
+    session.logits(&[1, 2, 3], None).unwrap();
+    let mut fork = session.fork().unwrap();
+    session.truncate(1).unwrap();
+    assert_eq!((session.len(), fork.len()), (1, 3));
+    let rest = session.logits(&[2, 3, 4], None).unwrap();
+    let vocab_size = tiny_model().info().unwrap().vocab_size;
+    assert_eq!(fork.logits(&[4], None).unwrap(), rest[2 * vocab_size..]);
+    let error = session.truncate(5).unwrap_err();
+    assert_eq!((error.kind(), session.len()), (ErrorKind::Argument, 4));
+}
+
+#[test]
 fn scores_are_those_of_the_golden_file() {
     let mut session = tiny_model().new_session().unwrap();
     let (context, continuation) = ([480, 350, 367, 370], [368, 369]);
