@@ -21,7 +21,8 @@ Request NewRequest(const Ids& prompt, int32_t max_tokens, inf_cancel* cancel = n
 }
 
 int32_t Collect(void* user, const inf_event* event) {
-  if (event->kind == INF_EVENT_TOKEN) static_cast<Ids*>(user)->push_back(event->token);
+  const bool is_token = event->kind == INF_EVENT_TOKEN && event->token >= 0;  // or text held back
+  if (is_token) static_cast<Ids*>(user)->push_back(event->token);
   return 0;
 }
 
