@@ -401,7 +401,7 @@ typedef struct inf_fit_desc {
   uint32_t context_length;     /* tokens that kv_bytes are for: option n_ctx, else the model's own */
   uint64_t weight_bytes;       /* on the device, as inf_model_info reports it after a load */
   uint64_t kv_bytes_per_token; /* of the layers with full attention, in the option kv_type */
-  uint64_t kv_bytes;           /* of one full session, sliding windows counted as the rings they are */
+  uint64_t kv_bytes;           /* of one full session; of sliding windows what they hold while a chunk is computed */
   uint64_t scratch_bytes;      /* an upper bound: intermediates of the largest step (the option
                                 * prefill_chunk), sampler, and what a growing KV cache copies from */
   uint64_t wanted_bytes;       /* weights, KV and scratch */

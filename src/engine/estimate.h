@@ -12,7 +12,7 @@ struct Fit {
   int64_t context_length = 0;       // tokens that kv_bytes are for
   uint64_t weight_bytes = 0;        // as a load reports them, exactly
   uint64_t kv_bytes_per_token = 0;  // of the layers with full attention
-  uint64_t kv_bytes = 0;            // of one session that is full, exactly
+  uint64_t kv_bytes = 0;            // of one session that is full; of windows at most
   uint64_t scratch_bytes = 0;       // at most: intermediates, sampler, a growing cache's old copy
   uint64_t active_bytes = 0;        // in use on the device now
   uint64_t limit_bytes = 0;         // of the device

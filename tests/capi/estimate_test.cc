@@ -25,8 +25,8 @@ inf_fit_desc Estimate(inf_runtime* runtime, const std::string& path, const inf_c
   return fit;
 }
 
-// Weights and KV exactly; scratch is a bound that is not passed, and is no more than 8 MiB or four
-// times too high.
+// Weights and, but for sliding windows, KV exactly; scratch is a bound that is not passed, and is
+// no more than 8 MiB or four times too high.
 TEST_P(EstimateOf, IsWhatALoadTakes) {
   struct Case {
     int64_t n_ctx, chunk;
@@ -75,7 +75,13 @@ TEST_P(EstimateOf, IsWhatALoadTakes) {
     EXPECT_GE(inf_session_length(session.get()), static_cast<uint64_t>(n_ctx - 1));
     auto metrics = Sized<inf_metrics>();
     ASSERT_OK(inf_session_metrics(session.get(), &metrics, &err));
-    EXPECT_EQ(fit.kv_bytes, metrics.kv_bytes);
+    // A window gives back what it has left behind: its most is while a chunk is computed.
+    const bool has_windows = path_.find("gemma") != path_.npos;
+    EXPECT_LE(metrics.kv_bytes, fit.kv_bytes);
+    EXPECT_GT(metrics.kv_bytes, fit.kv_bytes_per_token * static_cast<uint64_t>(n_ctx - 1));
+    if (!has_windows) {
+      EXPECT_EQ(metrics.kv_bytes, fit.kv_bytes);
+    }
 
     auto memory = Sized<inf_memory_desc>();
     ASSERT_OK(inf_memory_info(runtime.get(), fit.device, &memory, &err));

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "support/temp_dir.h"
 #include "tools/program.h"
 
 namespace inference::tools_test {
@@ -68,7 +69,8 @@ TEST(AdapterOption, WhatIsWrongIsNamed) {
 }
 
 TEST(MergeCommand, WritesAModelThatScoresAsWithTheAdapter) {
-  const std::string out = TemporaryPath("merged");
+  const TempDir folder;
+  const std::string out = folder.Path("merged");
   const Outcome outcome =
       Inference({"merge", "--model", TinyModel(), "--adapter", kPeft + ":4", "--out", out});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
