@@ -7,8 +7,8 @@
 // Where INT8, a is whole numbers and a scale for each 32 columns: in is multiplied by it, and a plain type
 // is added by blocks of 32, too, with d = 1.
 //   matvec         one row, CPU devices; bandwidth bound
-//   matmul         many rows in tiles (matmul_prepare), CPU devices; compute bound: matmul_panels with the
-//                  tile product of matmul, or as kernel matmul_int8 with that of matmul_int8
+//   matmul_panels  many rows in tiles (matmul_prepare), CPU devices; compute bound: with the tile product of
+//                  matmul.cl, or that of matmul_int8.cl
 //   matmul_each, matvec_group, matmul_group (files of their names): GPU devices
 //
 // Here is what they share: how the input is made (src/ops/matmul.h, MatmulInput; RMSNorm: Zhang & Sennrich

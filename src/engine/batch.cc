@@ -147,7 +147,10 @@ void Batch::Compute(Items running) {
   } catch (const Error& error) {
     if (error.status() == Status::kDeviceLost) throw;
     if (error.status() == Status::kOomDevice && parts.size() > 1) {
-      Item& youngest = *parts.back().item;
+      // Not the last of the parts: prompts take turns.
+      Item& youngest = *std::ranges::max_element(parts, {}, [](const Part& part) {
+                          return part.item->id;
+                        })->item;
       youngest.run.session().Reset();
       youngest.run.Restart();
       running.erase(std::ranges::find(running, &youngest));

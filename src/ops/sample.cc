@@ -52,12 +52,12 @@ Sampler::Sampler(Device& device, int64_t vocab_size, int64_t rows) : vocab_size_
 
 void Sampler::MakeRoom(Device& device, int64_t most) {
   const auto rows = static_cast<uint64_t>(most), V = static_cast<uint64_t>(vocab_size_);
+  written_.clear();  // first: an allocation may fail after the table has moved
   table_ = device.Allocate((rows * kOptionWords + 1024 * kEntryWords) * sizeof(uint32_t));
   adjusted_ = device.Allocate(0);
   scratch_ = device.Allocate(rows * (V + 2 * kBuckets) * sizeof(float));
   partial_ = device.Allocate(rows * 2 * kMaxPieces * sizeof(float));
   result_ = device.Allocate(rows * sizeof(int32_t));
-  written_.clear();
   max_rows_ = most;
 }
 
