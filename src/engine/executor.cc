@@ -19,10 +19,9 @@ std::vector<const Adapter*> AdaptersOf(std::span<const ExecutorRow> rows) {
     for (const AdapterUse& use : row.adapters) out.push_back(use.adapter.get());
   }
   if (out.size() < 2) return out;
-  const auto hash = [](const Adapter* adapter) -> const std::string& { return adapter->hash(); };
-  std::ranges::stable_sort(out, {}, hash);
-  const auto doubled = std::ranges::unique(out, {}, hash);
-  out.erase(doubled.begin(), doubled.end());
+  std::ranges::stable_sort(out, {}, [](const Adapter* a) -> const auto& { return a->hash(); });
+  const auto same = [](const Adapter* a, const Adapter* b) { return a->hash() == b->hash(); };
+  out.erase(std::unique(out.begin(), out.end(), same), out.end());
   return out;
 }
 

@@ -79,8 +79,7 @@ void Sampler::AppendEntries(const SampleRow& row) {
     bias_[static_cast<size_t>(id)] += bias;
   }
   std::ranges::sort(ids);
-  const auto repeated = std::ranges::unique(ids);
-  ids.erase(repeated.begin(), repeated.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
   for (const int32_t id : ids) {
     const auto times = static_cast<uint32_t>(std::exchange(times_[static_cast<size_t>(id)], 0));
     const float bias = std::exchange(bias_[static_cast<size_t>(id)], 0.0f);
