@@ -634,8 +634,11 @@ typedef struct inf_session_options {
   uint64_t capacity; /* tokens at most; 0 = the model's context_length */
 } inf_session_options;
 
-/* options may be NULL. Memory grows with use. Sessions of one model may be driven from different
- * threads: the device takes their work in turn. */
+/* options may be NULL. Memory grows with use. Sessions of one model may be driven from different threads.
+ * With the model's option "parallel_slots" above 1, calls of so many threads that wait at the same time are
+ * computed in one pass over the weights, whatever they do (generate, step a generator or a batch, score): each
+ * has the bits that it has alone, fails and is cancelled by itself, and none waits for calls that are not
+ * there. Otherwise, and beyond that number, calls follow each other in the order in which they came. */
 INF_API inf_status inf_session_new(inf_model* model, const inf_session_options* options,
                                    inf_session** out, inf_error* err);
 INF_API void inf_session_free(inf_session* session);

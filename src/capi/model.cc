@@ -32,6 +32,7 @@ LoadOptions OptionsFrom(const inf_config* config) {
   std::string activations = "f32";
   set("activations", activations);
   options.round_activations = activations == "int8";
+  set("parallel_slots", options.parallel_slots);
   return options;
 }
 

@@ -36,6 +36,8 @@ constexpr std::array kModelOptions = {
            "What weights are multiplied with: f32, or int8, rounded in blocks of 32, for faster "
            "prompts",
            "f32 int8"},
+    Option{INF_SCOPE_MODEL, INF_OPTION_INT, "parallel_slots", 0, 64, "1",
+           "Calls of several threads that share a step; 0 and 1: they follow each other"},
     Option{INF_SCOPE_MODEL, INF_OPTION_INT, "allow_symlinks", 0, 1, "0",
            "1: files of a model folder may be links to anywhere (Hugging Face hub cache)"},
     Option{INF_SCOPE_MODEL, INF_OPTION_INT, "validate_weights", 0, 1, "0",

@@ -137,6 +137,11 @@ void Device::RunErased(const std::function<void()>& work) {
   });
 }
 
+void Device::Post(std::function<void()> work) {
+  CheckProcess();
+  thread_->Post(std::move(work));
+}
+
 Buffer Device::Allocate(uint64_t bytes) {
   CheckProcess();
   const auto block = std::make_shared<Buffer::Block>(shared_from_this(), bytes);

@@ -70,6 +70,11 @@ class Device : public std::enable_shared_from_this<Device> {
     }
   }
 
+  // Runs `work`, which must not throw, on the submission thread in its turn, and does not wait. The
+  // device must be there until then.
+  void Post(std::function<void()> work);
+  void CheckProcess() const;  // STATE in a forked child
+
   // ---- memory: any thread ----
   // OOM_DEVICE with the bytes wanted, active and the limit. A buffer may hold what its last owner
   // in this process left there: fill it, or write it whole, before it is read. Zero bytes gives a
@@ -138,7 +143,6 @@ class Device : public std::enable_shared_from_this<Device> {
   void Close();
   void Leak();
   bool Forked() const;
-  void CheckProcess() const;  // STATE in a forked child
   void CheckThread(const char* call) const;
   void RunErased(const std::function<void()>& work);
   void CheckRange(const char* call, const Buffer& buffer, uint64_t offset, uint64_t bytes) const;

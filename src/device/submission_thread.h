@@ -6,7 +6,6 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
-#include <exception>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -23,23 +22,19 @@ class SubmissionThread {
   // Runs `work` there and waits; at once when called from the thread itself. Exceptions reach the
   // caller.
   void Run(const std::function<void()>& work);
+  // Runs `work`, which must not throw, there in its turn, and does not wait.
+  void Post(std::function<void()> work);
 
   bool IsCurrent() const { return std::this_thread::get_id() == thread_.get_id(); }
 
  private:
-  struct Job {
-    const std::function<void()>* work;
-    std::exception_ptr error;
-    std::condition_variable finished;
-    bool done = false;
-  };
   void Loop();
   void AwaitBriefly() const;
 
   std::mutex mutex_;
   std::condition_variable wake_;
   std::atomic<bool> pending_{false};  // there is a job, or the end
-  std::deque<Job*> jobs_;
+  std::deque<std::function<void()>> jobs_;
   bool stopping_ = false;
   std::thread thread_;
 };

@@ -9,9 +9,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Beside rows that decode: a step should not take longer than they like to wait.
-constexpr size_t kPromptBesideDecode = 128;
-
 BatchOptions Checked(const BatchOptions& options, const Model& model) {
   Require(options.slots >= 1 && options.slots <= Batch::kMaxSlots, Status::kArg,
           "batch: slots is {}, want 1..{}", options.slots, Batch::kMaxSlots);
@@ -108,7 +105,7 @@ void Batch::Compute(Items running) {
       --left;
     }
   }
-  if (!parts.empty()) left = std::min(left, kPromptBesideDecode);
+  if (!parts.empty()) left = std::min(left, static_cast<size_t>(kPromptBesideDecode));
   ++turn_;
   for (size_t i = 0; i < running.size() && left > 0; ++i) {
     Item* item = running[(i + turn_) % running.size()];

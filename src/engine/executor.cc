@@ -19,7 +19,8 @@ std::vector<const Adapter*> AdaptersOf(std::span<const ExecutorRow> rows) {
     for (const AdapterUse& use : row.adapters) out.push_back(use.adapter.get());
   }
   if (out.size() < 2) return out;
-  std::ranges::stable_sort(out, {}, [](const Adapter* a) -> const auto& { return a->hash(); });
+  std::ranges::stable_sort(
+      out, {}, [](const Adapter* a) -> const auto& { return a->hash(); });
   const auto same = [](const Adapter* a, const Adapter* b) { return a->hash() == b->hash(); };
   out.erase(std::unique(out.begin(), out.end(), same), out.end());
   return out;
@@ -37,18 +38,6 @@ struct Executor::Recorded {
   Buffer scores;  // kScores: [M, kScoreFloats]
 };
 
-struct Executor::Call {
-  Mode mode;
-  Rows rows;
-  const CancelFlag* cancel;
-  int64_t layers = 0;                     // kHidden; otherwise all
-  std::span<float> logits = {};           // kLogits, kSample; kHidden: the states
-  std::span<const int32_t> targets = {};  // kScores
-  std::vector<RowScore>* scores = nullptr;
-  std::span<const SampleRow> samples = {};  // kSample
-  std::vector<int32_t>* sampled = nullptr;
-};
-
 Executor::Executor(std::shared_ptr<Device> device, const CausalLm& network, ExecutorOptions options)
     : device_(std::move(device)),
       network_(network),
@@ -58,7 +47,12 @@ Executor::Executor(std::shared_ptr<Device> device, const CausalLm& network, Exec
       arena_(std::make_shared<TempArena>(device_)),
       step_(*device_),
       sampler_(*device_, network.dims().vocab_size, 1),
-      targets_(device_->Allocate(static_cast<uint64_t>(options_.max_tokens) * sizeof(int32_t))) {}
+      targets_(device_->Allocate(static_cast<uint64_t>(options_.max_tokens) * sizeof(int32_t))),
+      merger_(device_,
+              {.calls = static_cast<size_t>(std::max<int64_t>(options_.parallel_slots, 1)),
+               .max_tokens = options_.max_tokens,
+               .max_outputs = logits_rows()},
+              [this](const Call& call) { Compute(call); }) {}
 
 Executor::~Executor() = default;
 
@@ -67,77 +61,75 @@ int64_t Executor::logits_rows() const {
 }
 
 void Executor::Prefill(Rows rows, const CancelFlag* cancel) {
-  Compute({.mode = Mode::kPrefill, .rows = rows, .cancel = cancel});
+  merger_.Run({.mode = Mode::kPrefill, .rows = rows, .cancel = cancel});
 }
 
 void Executor::Logits(Rows rows, std::span<float> out, const CancelFlag* cancel) {
-  Compute({.mode = Mode::kLogits, .rows = rows, .cancel = cancel, .logits = out});
+  merger_.Run({.mode = Mode::kLogits, .rows = rows, .cancel = cancel, .logits = {{0, out}}});
 }
 
 std::vector<RowScore> Executor::Scores(Rows rows, std::span<const int32_t> targets,
                                        const CancelFlag* cancel) {
   std::vector<RowScore> scores;
-  Compute({.mode = Mode::kScores,
-           .rows = rows,
-           .cancel = cancel,
-           .targets = targets,
-           .scores = &scores});
+  merger_.Run({.mode = Mode::kScores,
+               .rows = rows,
+               .cancel = cancel,
+               .targets = targets,
+               .scores = &scores});
   return scores;
 }
 
 std::vector<int32_t> Executor::Sample(Rows rows, std::span<const SampleRow> samples,
                                       std::span<float> logits, const CancelFlag* cancel) {
   std::vector<int32_t> sampled;
-  Compute({.mode = Mode::kSample,
-           .rows = rows,
-           .cancel = cancel,
-           .logits = logits,
-           .samples = samples,
-           .sampled = &sampled});
+  merger_.Run({.mode = Mode::kSample,
+               .rows = rows,
+               .cancel = cancel,
+               .logits = {{0, logits}},
+               .samples = samples,
+               .sampled = &sampled});
   return sampled;
 }
 
 void Executor::Hidden(Rows rows, int64_t layers, std::span<float> out, const CancelFlag* cancel) {
-  Compute({.mode = Mode::kHidden, .rows = rows, .cancel = cancel, .layers = layers, .logits = out});
+  merger_.Run({.mode = Mode::kHidden,
+               .rows = rows,
+               .cancel = cancel,
+               .layers = layers,
+               .logits = {{0, out}}});
 }
 
 void Executor::Compute(const Call& call) {
-  device_->Run([&] {
-    // Pages first: they must not take what recordings gave back.
-    for (const ExecutorRow& row : call.rows) {
-      row.sequence->Extend(static_cast<int64_t>(row.ids.size()));
-    }
-    try {
-      RunStep(call);
-    } catch (const Error& error) {
-      if (error.status() != Status::kOomDevice || recorded_.empty()) throw;
-      DropRecordings();  // what other shapes took may be what this one lacks
-      RunStep(call);
-    }
-    for (const ExecutorRow& row : call.rows) {
-      row.sequence->Commit(static_cast<int64_t>(row.ids.size()));
-    }
-  });
+  try {
+    RunStep(call);
+  } catch (const Error& error) {
+    if (error.status() != Status::kOomDevice || recorded_.empty()) throw;
+    DropRecordings();  // what other shapes took may be what this one lacks
+    RunStep(call);
+  }
 }
 
 void Executor::RunStep(const Call& call) {
   std::vector<StepRow> rows;
   for (const ExecutorRow& row : call.rows) {
     const auto tokens = static_cast<int64_t>(row.ids.size());
-    rows.push_back({row.sequence->length(), row.ids, row.outputs, row.sequence->Tables(tokens)});
+    rows.push_back({row.sequence->length() + row.ahead, row.ids, row.outputs,
+                    row.sequence->Tables(row.ahead + tokens)});
   }
   const StepShape shape = ShapeOf(rows);
-  Require(shape.tokens >= 1 && shape.tokens <= options_.max_tokens, Status::kInternal,
-          "step: {} tokens, want 1..{}", shape.tokens, options_.max_tokens);
   const auto M = static_cast<size_t>(shape.outputs);
   const ModelDims& dims = network_.dims();
   const bool hidden = call.mode == Mode::kHidden;
   const auto V = static_cast<size_t>(hidden ? dims.hidden_size : dims.vocab_size);
-  Require((call.logits.empty() || call.logits.size() == M * V) &&
+  size_t logits = 0;
+  for (const Call::Values& out : call.logits) {
+    logits = std::max(logits, static_cast<size_t>(out.first) * V + out.values.size());
+  }
+  Require(logits <= M * V && logits % V == 0 &&
               (call.mode != Mode::kScores || call.targets.size() == M) &&
               (call.mode != Mode::kSample || call.samples.size() == M),
-          Status::kInternal, "step: {} outputs; {} logits, {} targets, {} samples", M,
-          call.logits.size(), call.targets.size(), call.samples.size());
+          Status::kInternal, "step: {} outputs; {} logits, {} targets, {} samples", M, logits,
+          call.targets.size(), call.samples.size());
   bool moved = step_.Reserve(*device_, rows) || recorded_version_ != cache_->version();
   if (call.mode == Mode::kSample) moved |= sampler_.Set(*device_, call.samples);
   const Adapters adapters = AdaptersOf(call.rows);
@@ -156,8 +148,11 @@ void Executor::RunStep(const Call& call) {
 }
 
 void Executor::Read(const Call& call, const Recorded& recorded) {
-  if (!call.logits.empty()) {
-    device_->Read(recorded.logits, 0, std::as_writable_bytes(call.logits));
+  const ModelDims& dims = network_.dims();
+  const int64_t width = call.mode == Mode::kHidden ? dims.hidden_size : dims.vocab_size;
+  for (const Call::Values& out : call.logits) {
+    device_->Read(recorded.logits, static_cast<uint64_t>(out.first * width) * sizeof(float),
+                  std::as_writable_bytes(out.values));
   }
   switch (call.mode) {
     case Mode::kPrefill:

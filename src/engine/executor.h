@@ -8,23 +8,11 @@
 #include <span>
 #include <vector>
 
-#include "engine/adapter.h"
+#include "engine/step_call.h"
+#include "engine/step_merger.h"
 #include "nn/causal_lm.h"
-#include "nn/kv_sequence.h"
-#include "ops/sample.h"
-#include "ops/score.h"
-#include "util/cancel.h"
 
 namespace inference {
-
-// The next tokens of a sequence: 1 or more ids of the vocabulary, for which it has the positions.
-struct ExecutorRow {
-  KvSequence* sequence = nullptr;
-  std::span<const int32_t> ids;
-  int64_t outputs = 0;  // results are wanted after the last so many ids
-  // Of one AdapterSet. A row's results do not depend on what other rows have.
-  std::span<const AdapterUse> adapters = {};
-};
 
 struct ExecutorOptions {
   int64_t max_length = 0;  // tokens of a sequence
@@ -32,6 +20,7 @@ struct ExecutorOptions {
   std::vector<LayerCacheSpec> cache_specs;
   uint64_t kv_limit = 0;            // bytes of all pages; 0 = what the device's limit allows
   bool rounds_activations = false;  // see Recording::RoundActivations
+  int64_t parallel_slots = 1;       // calls that share a step where they wait at the same time
 };
 
 // Any thread may call; steps run one after the other, and the caller waits. A step commits its ids
@@ -67,14 +56,15 @@ class Executor {
 
   void DropRecordings();                // and what memory they use
   void Forget(const Adapter& adapter);  // recordings that use it; any thread but a step's own
+  StepCounts counts() const { return merger_.counts(); }
 
  private:
-  enum class Mode { kPrefill, kLogits, kScores, kSample, kHidden };
+  using Mode = StepMode;
+  using Call = StepCall;
   struct Recorded;
-  struct Call;
 
-  void Compute(const Call& call);
-  void RunStep(const Call& call);  // submission thread, as what follows
+  void Compute(const Call& call);  // submission thread, as what follows
+  void RunStep(const Call& call);
   using Adapters = std::vector<const Adapter*>;
   bool ReserveCoefs(int64_t adapters);  // true where the buffer moved
   void SetCoefs(Rows rows, const Adapters& adapters, int64_t T);
@@ -95,6 +85,7 @@ class Executor {
   Buffer coefs_;  // [adapters, T]: scales, 0 where a row does without
   std::list<std::unique_ptr<Recorded>> recorded_;  // the last used first
   uint64_t recorded_version_ = 0;                  // of the cache, that they name
+  StepMerger merger_;                              // goes first
 };
 
 }  // namespace inference

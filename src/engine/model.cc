@@ -77,7 +77,8 @@ std::shared_ptr<Model> Model::Load(std::shared_ptr<Runtime> runtime, const std::
                                                  .max_tokens = model->prefill_chunk_,
                                                  .cache_specs = model->cache_specs(),
                                                  .kv_limit = options.kv_limit,
-                                                 .rounds_activations = options.round_activations});
+                                                 .rounds_activations = options.round_activations,
+                                                 .parallel_slots = options.parallel_slots});
   return model;
 }
 

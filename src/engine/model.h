@@ -38,6 +38,7 @@ struct LoadOptions {
   DType kv_type = DType::kF32;     // of the sessions' keys and values: or kF16
   uint64_t kv_limit = 0;           // bytes of all sessions' keys and values; 0 = the device's limit
   bool round_activations = false;  // see Recording::RoundActivations
+  int64_t parallel_slots = 1;      // calls that share a step (StepMerger); 0 and 1: none do
   TextOptions text;
   bool validate_weights = false;  // look at every value: NUMERIC for one that is not finite
 };

@@ -61,8 +61,8 @@ TEST(Options, AreListed) {
   }
   EXPECT_THAT(keys, testing::ElementsAre("cache_dir", "memory_limit", "device", "n_ctx",
                                          "prefill_chunk", "kv_type", "kv_limit", "activations",
-                                         "allow_symlinks", "validate_weights", "chat_template",
-                                         "template_effort", "adapter_scale"));
+                                         "parallel_slots", "allow_symlinks", "validate_weights",
+                                         "chat_template", "template_effort", "adapter_scale"));
   EXPECT_EQ(inf_option_count(4), 0u);
   auto option = Sized<inf_option_desc>();
   EXPECT_FAILS(INF_E_ARG, "scope: is 4", inf_option_info(4, 0, &option, &err));

@@ -1,5 +1,6 @@
 // Several threads, and calls from inside callbacks.
 #include <atomic>
+#include <map>
 #include <thread>
 
 #include "capi/api.h"
@@ -22,6 +23,60 @@ TEST(Threads, SessionsOfOneModelRunSideBySide) {
   }
   for (std::thread& thread : threads) thread.join();
   for (const Ids& ids : got) EXPECT_EQ(ids, GoldenContinuation());
+}
+
+Model LoadParallelModel(int64_t slots) {
+  Config config;
+  EXPECT_OK(inf_config_new(config.out(), &err));
+  EXPECT_OK(inf_config_set_i64(config.get(), "parallel_slots", 14, slots, &err));
+  return LoadModel(kTinyModel, config.get());
+}
+
+// Generation by callback and by steps, a batch and scores: each as alone.
+TEST(Threads, CallsOfOneModelShareSteps) {
+  const Model model = LoadParallelModel(8);
+  const auto score = [&] {
+    const Session session = NewSession(0, model.get());
+    auto out = Sized<inf_score_desc>();
+    EXPECT_OK(inf_score(session.get(), kPrompt.data(), kPrompt.size(), GoldenContinuation().data(),
+                        GoldenContinuation().size(), nullptr, &out, nullptr, &err));
+    return out.total_logprob;
+  };
+  const double want = score();
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&, i] {
+      for (int run = 0; run < 5; ++run) {
+        const Session session = NewSession(0, model.get());
+        if (i % 4 == 0) {
+          ExpectWorks(session.get());
+        } else if (i % 4 == 1) {
+          Gen gen;
+          ASSERT_OK(inf_gen_start(session.get(), NewRequest().get(), gen.out(), &err));
+          Collector got;
+          const inf_event* event = nullptr;
+          while (inf_gen_next(gen.get(), &event, nullptr) == INF_OK) got.Add(*event);
+          EXPECT_EQ(got.ids, GoldenContinuation());
+        } else if (i % 4 == 2) {
+          Batch batch;
+          ASSERT_OK(inf_batch_new(model.get(), nullptr, batch.out(), &err));
+          uint64_t ids[2];
+          for (uint64_t& id : ids) {
+            ASSERT_OK(inf_batch_add(batch.get(), nullptr, NewRequest().get(), &id, &err));
+          }
+          std::map<uint64_t, Collector> got;
+          const inf_batch_event* event = nullptr;
+          while (inf_batch_next(batch.get(), &event, nullptr) == INF_OK) {
+            if (event->event != nullptr) got[event->id].Add(*event->event);
+          }
+          for (const uint64_t id : ids) EXPECT_EQ(got[id].ids, GoldenContinuation());
+        } else {
+          EXPECT_EQ(score(), want);
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
 }
 
 TEST(Threads, OneSessionServesOneCallAtATime) {

@@ -44,6 +44,20 @@ TEST_F(DeviceTest, RunGivesResultsAndPassesExceptions) {
   EXPECT_EQ(device->Run([] { return 8; }), 8);
 }
 
+TEST_F(DeviceTest, PostedWorkRunsInItsTurn) {
+  const auto device = Open();
+  std::vector<int> order;
+  device->Run([&] {
+    device->Post([&] { order.push_back(2); });
+    order.push_back(1);
+  });
+  for (int i = 3; i < 100; ++i) device->Post([&order, i] { order.push_back(i); });
+  device->Run([] {});
+  std::vector<int> want(99);
+  std::iota(want.begin(), want.end(), 1);
+  EXPECT_EQ(order, want);
+}
+
 TEST_F(DeviceTest, CopiesFillsAndMaps) {
   const auto device = Open();
   const Buffer from = MakeBuffer<uint8_t>(*device, {1, 2, 3, 4, 5, 6, 7, 8});
