@@ -314,8 +314,10 @@ INF_API inf_status inf_memory_set_limit(inf_runtime* runtime, uint32_t device, u
                                         uint64_t* old, inf_error* err);
 INF_API inf_status inf_memory_set_cache_limit(inf_runtime* runtime, uint32_t device, uint64_t bytes,
                                               uint64_t* old, inf_error* err);
-/* peak_bytes becomes what is active now; cached memory goes back to the driver. [C] */
+/* peak_bytes becomes what is active now. [C] */
 INF_API inf_status inf_memory_reset_peak(inf_runtime* runtime, uint32_t device, inf_error* err);
+/* What is only kept for reuse goes back to the driver: cached memory, the models' prefix caches, what their
+ * sessions' keys and values do not fill, recorded steps (the next ones take a little longer). [C] */
 INF_API inf_status inf_memory_trim(inf_runtime* runtime, uint32_t device, inf_error* err);
 
 /* ---- Profile: what each kernel moves, computes and takes [C] --------------------------------------- */
@@ -638,7 +640,10 @@ typedef struct inf_session_options {
  * With the model's option "parallel_slots" above 1, calls of so many threads that wait at the same time are
  * computed in one pass over the weights, whatever they do (generate, step a generator or a batch, score): each
  * has the bits that it has alone, fails and is cancelled by itself, and none waits for calls that are not
- * there. Otherwise, and beyond that number, calls follow each other in the order in which they came. */
+ * there. Otherwise, and beyond that number, calls follow each other in the order in which they came.
+ * What sessions compute goes into the model's prefix cache (option "prefix_cache"): a request, or a text to be
+ * scored, that begins with the same 64 tokens or a multiple of them, under the same adapters and scales, does
+ * not compute these again, in whichever session. Its results have the same bits either way. */
 INF_API inf_status inf_session_new(inf_model* model, const inf_session_options* options,
                                    inf_session** out, inf_error* err);
 INF_API void inf_session_free(inf_session* session);
@@ -781,7 +786,7 @@ typedef struct inf_result {
   uint32_t struct_size;
   uint32_t finish;           /* INF_FINISH_* */
   uint64_t prompt_tokens;    /* of the request */
-  uint64_t cached_tokens;    /* of those, already in the session */
+  uint64_t cached_tokens;    /* of those, already in the session or in the model's prefix cache */
   uint64_t generated_tokens; /* token events delivered */
   uint64_t prefill_ns;       /* prompt, up to the first token */
   uint64_t decode_ns;        /* the tokens after the first */
@@ -873,7 +878,7 @@ typedef struct inf_score_desc {
   uint32_t struct_size;
   uint32_t is_greedy;     /* 1: every token was the likeliest one (lowest id on a tie) */
   uint64_t tokens;        /* that were scored */
-  uint64_t cached_tokens; /* of the context, already in the session */
+  uint64_t cached_tokens; /* of the context, already in the session or in the prefix cache */
   double total_logprob;
 } inf_score_desc;
 
@@ -975,7 +980,8 @@ typedef struct inf_class_desc {
 /* What follows each prompt. labels = NULL: the next token, the likeliest one, or where request is not NULL
  * sampled as it says (of the request only its sampling counts), as if the prompt were alone. Otherwise which
  * label is likeliest, by the probability of all its tokens (texts are joined as for inf_score_text; request must
- * be NULL and flags 0). No keys and values are kept. [C] */
+ * be NULL and flags 0). No keys and values are kept, but in the prefix cache those of what all begin with.
+ * [C] */
 INF_API inf_status inf_classify(inf_model* model, const inf_inputs* prompts,
                                 const inf_inputs* labels, const inf_request* request,
                                 uint32_t flags, inf_cancel* cancel, inf_items** out,
@@ -1023,7 +1029,7 @@ typedef struct inf_metrics {
   uint64_t kv_bytes;         /* keys and values of this session */
   uint64_t cancelled;        /* of requests */
   uint64_t failed;           /* of requests */
-  uint64_t cached_tokens;    /* of prompts, already in the session */
+  uint64_t cached_tokens;    /* of prompts, already in the session or in the prefix cache */
   uint64_t total_ns;
   uint64_t active_bytes; /* device memory at the end of the last request */
   uint64_t peak_bytes;   /* the highest of any request's peak_bytes */
@@ -1037,8 +1043,10 @@ INF_API inf_status inf_session_metrics(const inf_session* session, inf_metrics* 
 /* What the runtime has done and holds. *json is replaced by an object:
  *   uptime_ns; requests, cancelled, failed, prompt_tokens, cached_tokens, generated_tokens, prefill_ns,
  *   decode_ns, total_ns, prefill_tok_s, decode_tok_s: as inf_metrics, of all sessions ever
- *   models   those that are loaded: {path, architecture, device, weight_bytes}; architecture is "" and
- *            weight_bytes 0 while one is loading
+ *   models   those that are loaded: {path, architecture, device, weight_bytes, prefix_cache}; architecture is
+ *            "" and weight_bytes 0 while one is loading. prefix_cache, null where there is none: {limit_bytes,
+ *            bytes (that only the cache has), blocks (of 64 tokens), hits, misses (look-ups), hit_tokens,
+ *            evictions (blocks)}
  *   devices  by index: {name, active_bytes, cached_bytes, peak_bytes, limit_bytes, cache_limit_bytes (null =
  *            no limit), programs_built, programs_loaded (from the kernel cache), programs_ns (both)}
  * Cheap: reads counters, opens nothing, waits for no device. */

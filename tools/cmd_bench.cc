@@ -148,6 +148,7 @@ Command AddBench(CLI::App& root) {
   auto options = std::make_shared<Options>();
   CLI::App* app = root.add_subcommand("bench", "Measure prefill, decode, load and memory");
   BenchOptions& bench = options->bench;
+  bench.model.prefix_cache = 0;  // the same prompt again and again
   AddLoadOptions(*app, bench.model);
   CLI::Option* ids =
       app->add_option("--ids", bench.ids, "Token ids as the prompt: 1,2,3")->type_name("IDS");

@@ -46,6 +46,12 @@ void AddModelOptions(CLI::App& app, ModelOptions& options) {
                  "What weights are multiplied with: f32 (the default), or int8 for faster prompts")
       ->check(CLI::IsMember({"f32", "int8"}))
       ->type_name("T");
+  app.add_option(
+         "--prefix-cache", options.prefix_cache,
+         "Bytes of keys and values kept of what prompts begin with (default: see the header; "
+         "0: none)")
+      ->check(AtLeast(-1))
+      ->type_name("N");
   AddSymlinksFlag(app, options.allow_symlinks);
   app.add_flag("--verbose", options.verbose, "Print the library's log on stderr");
 }

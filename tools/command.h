@@ -53,6 +53,7 @@ struct ModelOptions {
   int64_t n_ctx = 0;                  // tokens; 0 = what the model was made for
   std::string kv_type;                // f32 or f16; empty = the library's default
   std::string activations;            // f32 or int8; the same
+  int64_t prefix_cache = -1;          // bytes; -1 = the library's default
   std::vector<std::string> adapters;  // DIR or DIR:SCALE
   bool allow_symlinks = false;
   bool validate_weights = false;

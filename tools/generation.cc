@@ -71,6 +71,7 @@ Config NewConfig(const ModelOptions& options) {
   if (options.n_ctx > 0) Set(config, "n_ctx", options.n_ctx);
   if (!options.kv_type.empty()) Set(config, "kv_type", options.kv_type);
   if (!options.activations.empty()) Set(config, "activations", options.activations);
+  if (options.prefix_cache >= 0) Set(config, "prefix_cache", options.prefix_cache);
   if (options.validate_weights) Set(config, "validate_weights", int64_t{1});
   return config;
 }

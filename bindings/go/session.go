@@ -115,7 +115,7 @@ type Score struct {
 	LogProbs     []float32 // natural logarithms, of each token
 	Total        float64   // their sum, made in double
 	IsGreedy     bool      // every token was the likeliest one where it stands
-	CachedTokens uint64    // of the context, already in the session
+	CachedTokens uint64    // of the context, already in the session or in the prefix cache
 }
 
 func (s *Session) score(ctx context.Context,
@@ -173,7 +173,7 @@ type Metrics struct {
 	KVBytes         uint64
 	Cancelled       uint64 // of Requests
 	Failed          uint64 // of Requests
-	CachedTokens    uint64 // of prompts, already in the session
+	CachedTokens    uint64 // of prompts, already in the session or in the prefix cache
 	Total           time.Duration
 	ActiveBytes     uint64  // device memory at the end of the last request
 	PeakBytes       uint64  // its highest during any request

@@ -108,7 +108,7 @@ inf_status inf_memory_reset_peak(inf_runtime* runtime, uint32_t device, inf_erro
 inf_status inf_memory_trim(inf_runtime* runtime, uint32_t device, inf_error* err) {
   return Guard(err, [&] {
     const auto object = Lookup(runtime, "runtime");
-    if (const auto open = object->runtime->FindOpenDevice(device)) open->Trim();
+    object->runtime->TrimMemory(device);
   });
 }
 

@@ -29,6 +29,9 @@ LoadOptions OptionsFrom(const inf_config* config) {
   int64_t kv_limit = 0;
   set("kv_limit", kv_limit);
   options.kv_limit = static_cast<uint64_t>(kv_limit);
+  int64_t prefix_cache = -1;
+  set("prefix_cache", prefix_cache);
+  if (prefix_cache >= 0) options.prefix_cache = static_cast<uint64_t>(prefix_cache);
   std::string activations = "f32";
   set("activations", activations);
   options.round_activations = activations == "int8";

@@ -31,7 +31,11 @@ constexpr std::array kModelOptions = {
            "Type of the sessions' keys and values: f32, or f16, which takes half the memory",
            "f32 f16"},
     Option{INF_SCOPE_MODEL, INF_OPTION_INT, "kv_limit", 0, 0x1p62, "0",
-           "Bytes of the keys and values of all sessions; 0: what the device's limit allows"},
+           "Bytes of all keys and values, of sessions and prefix cache; 0: the device's limit"},
+    Option{
+        INF_SCOPE_MODEL, INF_OPTION_INT, "prefix_cache", -1, 0x1p62, "-1",
+        "Bytes of keys and values kept of what requests began with, for later ones that begin "
+        "alike; -1: 256 MiB, at most what the weights take and an eighth of what is left; 0: none"},
     Option{INF_SCOPE_MODEL, INF_OPTION_STRING, "activations", 0, 0, "f32",
            "What weights are multiplied with: f32, or int8, rounded in blocks of 32, for faster "
            "prompts",

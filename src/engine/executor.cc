@@ -103,8 +103,8 @@ void Executor::Compute(const Call& call) {
   try {
     RunStep(call);
   } catch (const Error& error) {
-    if (error.status() != Status::kOomDevice || recorded_.empty()) throw;
-    DropRecordings();  // what other shapes took may be what this one lacks
+    if (error.status() != Status::kOomDevice) throw;
+    Trim();  // what other shapes took may be what this one lacks
     RunStep(call);
   }
 }
@@ -259,6 +259,11 @@ void Executor::Forget(const Adapter& adapter) {
 void Executor::DropRecordings() {
   recorded_.clear();
   arena_->Clear();
+}
+
+void Executor::Trim() {
+  DropRecordings();
+  cache_->GiveBack();
 }
 
 }  // namespace inference

@@ -55,6 +55,7 @@ class Executor {
   void Hidden(Rows rows, int64_t layers, std::span<float> out, const CancelFlag* cancel);
 
   void DropRecordings();                // and what memory they use
+  void Trim();                          // that, and pages that no sequence has
   void Forget(const Adapter& adapter);  // recordings that use it; any thread but a step's own
   StepCounts counts() const { return merger_.counts(); }
 

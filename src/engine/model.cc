@@ -11,6 +11,14 @@ namespace inference {
 
 namespace {
 
+constexpr uint64_t kPrefixCacheBytes = uint64_t{256} << 20;
+
+uint64_t DefaultPrefixCache(const MemoryStats& memory, uint64_t weight_bytes, uint64_t kv_limit) {
+  uint64_t room = memory.limit - std::min(memory.limit, memory.active);
+  if (kv_limit != 0) room = std::min(room, kv_limit);
+  return std::min({kPrefixCacheBytes, weight_bytes, room / 8});
+}
+
 // `path` is a folder where `gguf` is null.
 std::shared_ptr<const TextProcessor> ReadTextProcessor(const std::string& path,
                                                        const TextOptions& options,
@@ -63,7 +71,6 @@ std::shared_ptr<Model> Model::Load(std::shared_ptr<Runtime> runtime, const std::
   model->runtime_ = std::move(runtime);
   model->listing_ = model->runtime_->ListModel(model->device_index_, path);
   model->network_ = LoadModel(checkpoint, model->device_, hooks, options.context_length);
-  model->listing_.Loaded(model->network_->dims().architecture, model->network_->stats().bytes);
   model->text_ = text.get();
   model->path_ = path;
   model->format_ = checkpoint.format;
@@ -79,7 +86,17 @@ std::shared_ptr<Model> Model::Load(std::shared_ptr<Runtime> runtime, const std::
                                                  .kv_limit = options.kv_limit,
                                                  .rounds_activations = options.round_activations,
                                                  .parallel_slots = options.parallel_slots});
+  const uint64_t prefix_bytes = options.prefix_cache.value_or(DefaultPrefixCache(
+      model->device_->memory(), model->network_->stats().bytes, options.kv_limit));
+  if (prefix_bytes > 0) {
+    model->prefix_cache_ = std::make_unique<PrefixCache>(model->executor_->cache(), prefix_bytes);
+  }
+  model->listing_.Loaded(model);
   return model;
+}
+
+void Model::Trim() {
+  device_->Run([&] { executor_->Trim(); });
 }
 
 void Model::CheckText(std::span<const int32_t> ids) const {

@@ -7,6 +7,7 @@
 
 #include "chat/template_set.h"
 #include "engine/executor.h"
+#include "engine/prefix_cache.h"
 #include "engine/runtime.h"
 #include "models/checkpoint.h"
 #include "nn/causal_lm.h"
@@ -32,11 +33,15 @@ std::shared_ptr<const TextProcessor> LoadTextProcessor(const std::string& path,
                                                        const TextOptions& options = {});
 
 struct LoadOptions {
-  std::string device;              // index, name part or type; "" = default
-  int64_t context_length = 0;      // 0 = what the model was made for
-  int64_t prefill_chunk = 512;     // tokens a step
-  DType kv_type = DType::kF32;     // of the sessions' keys and values: or kF16
-  uint64_t kv_limit = 0;           // bytes of all sessions' keys and values; 0 = the device's limit
+  std::string device;           // index, name part or type; "" = default
+  int64_t context_length = 0;   // 0 = what the model was made for
+  int64_t prefill_chunk = 512;  // tokens a step
+  DType kv_type = DType::kF32;  // of the sessions' keys and values: or kF16
+  uint64_t kv_limit = 0;        // bytes of all sessions' keys and values; 0 = the device's limit
+  // Bytes that PrefixCache may have for itself, 0 = there is none; nothing: 256 MiB, but no more
+  // than the weights take, nor an eighth of what the device's limit (and kv_limit) leaves beside
+  // them.
+  std::optional<uint64_t> prefix_cache;
   bool round_activations = false;  // see Recording::RoundActivations
   int64_t parallel_slots = 1;      // calls that share a step (StepMerger); 0 and 1: none do
   TextOptions text;
@@ -58,6 +63,8 @@ class Model {
   int64_t prefill_chunk() const { return prefill_chunk_; }
   std::vector<LayerCacheSpec> cache_specs() const;  // of the network, with the option's kv_type
   Executor& executor() const { return *executor_; }
+  PrefixCache* prefix_cache() const { return prefix_cache_.get(); }  // null: none
+  void Trim();  // what no session has goes back to the device: cached prefixes, recordings
   // ARG where the ids are none or one is not in the vocabulary, naming it; CONTEXT_FULL where they
   // are too many.
   void CheckText(std::span<const int32_t> ids) const;
@@ -76,6 +83,7 @@ class Model {
   int64_t prefill_chunk_ = 0;
   DType kv_type_ = DType::kF32;
   std::unique_ptr<Executor> executor_;
+  std::unique_ptr<PrefixCache> prefix_cache_;
 };
 
 }  // namespace inference

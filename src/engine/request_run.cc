@@ -65,15 +65,23 @@ void RequestRun::Begin() {
   if (request().prompt_logprobs) {
     // What comes before the prompt's first token is computed again for the logits after it.
     session_->KeepPrefix(Ids(context_).first(prompt_begin_ == 0 ? 0 : prompt_begin_ - 1));
-  } else if (request().whole_context) {
-    result_.cached_tokens =
-        static_cast<uint64_t>(session_->KeepPrefix(Ids(context_).first(context_.size() - 1)));
+  } else {
+    session_->KeepPrefix(Ids(context_).first(context_.size() - 1));
+    result_.cached_tokens = length() - std::min(length(), prompt_begin_);
   }
+}
+
+// What others have computed meanwhile.
+void RequestRun::TakeCached() {
+  const size_t before = std::max(length(), prompt_begin_);
+  session_->TakeCached(Ids(context_).first(context_.size() - 1));
+  if (!restarted_) result_.cached_tokens += std::max(length(), before) - before;
 }
 
 void RequestRun::Restart() {
   const auto generated = state_.NextRow().history;
   if (!begun_) return;
+  restarted_ = true;
   // All that was computed, and the token that is next: together they are the context again.
   context_.resize(prompt_begin_ + request().prompt.size());
   context_.insert(context_.end(), generated.begin(), generated.end());
@@ -89,6 +97,7 @@ std::optional<RunStep> RequestRun::Next(size_t most) {
     }
     return RunStep{RunStep::Kind::kSample, Ids(&last_, 1), {}};
   }
+  if (!request().prompt_logprobs) TakeCached();
   const Ids left = Ids(context_).subspan(length());
   if (!request().prompt_logprobs || left.size() == 1) {
     const bool all = left.size() <= most;

@@ -68,6 +68,7 @@ class RequestRun {
   using Clock = std::chrono::steady_clock;
   size_t length() const { return session_->tokens().size(); }
   void Begin();
+  void TakeCached();
   void Count(const RunStep& step, uint64_t ns);
   GenerateEvent PrefillEvent(size_t before) const;
 
@@ -77,6 +78,7 @@ class RequestRun {
   const uint64_t peak_before_;
   GenerateResult result_;
   bool begun_ = false;            // the session has been touched
+  bool restarted_ = false;        // what is cached may be what this request has computed
   std::vector<int32_t> context_;  // what it holds once the prompt is computed
   size_t prompt_begin_ = 0;       // where the request's prompt begins in it
   uint64_t prompt_computed_ = 0;

@@ -22,11 +22,14 @@ struct RuntimeOptions {
   uint64_t memory_limit = 0;  // bytes a device; 0 = what the device has
 };
 
+class Model;
+
 // A model that is loading or loaded.
 struct ListedModel {
   std::string path, architecture;  // "" while it is loading
   size_t device = 0;
   uint64_t weight_bytes = 0;  // 0 while it is loading
+  std::weak_ptr<Model> model;
 };
 
 class Runtime;
@@ -38,7 +41,7 @@ class ModelListing {
   ModelListing(ModelListing&& other) noexcept { *this = std::move(other); }
   ModelListing& operator=(ModelListing&& other) noexcept;
   ~ModelListing();
-  void Loaded(std::string architecture, uint64_t weight_bytes);
+  void Loaded(const std::shared_ptr<Model>& model);
 
  private:
   friend class Runtime;
@@ -64,6 +67,8 @@ class Runtime {
   // Both return the earlier limit. Memory: 0 = the limit that the runtime began with.
   uint64_t SetMemoryLimit(size_t index, uint64_t bytes);
   uint64_t SetCacheLimit(size_t index, uint64_t bytes);
+  // Gives back what a device and the models on it keep for reuse alone: see Model::Trim.
+  void TrimMemory(size_t index);
   Logger& logger() const { return *logger_; }
 
   // Before a model's weights are read. While one is loading, its device's memory is not watched.
@@ -75,6 +80,7 @@ class Runtime {
   friend class ModelListing;
   uint64_t DefaultLimit(size_t index) const;
   void UpdateWatch(size_t device);  // locked
+  std::vector<ListedModel> ListedModels() const;
 
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   RuntimeOptions options_;

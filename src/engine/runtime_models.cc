@@ -1,6 +1,7 @@
 // A Runtime's list of models, and its metrics as JSON.
 #include <utility>
 
+#include "engine/model.h"
 #include "engine/runtime.h"
 #include "formats/json.h"
 
@@ -24,6 +25,15 @@ OrderedJson RequestsJson(const RequestMetrics& sum) {
           {"total_ns", sum.total_ns},
           {"prefill_tok_s", sum.prefill_tok_s()},
           {"decode_tok_s", sum.decode_tok_s()}};
+}
+
+// null: there is none.
+OrderedJson PrefixCacheJson(const Model* model) {
+  if (model == nullptr || model->prefix_cache() == nullptr) return nullptr;
+  const PrefixCacheStats stats = model->prefix_cache()->stats();
+  return {{"limit_bytes", stats.limit},  {"bytes", stats.bytes},   {"blocks", stats.blocks},
+          {"hits", stats.hits},          {"misses", stats.misses}, {"hit_tokens", stats.hit_tokens},
+          {"evictions", stats.evictions}};
 }
 
 OrderedJson DeviceJson(const DeviceInfo& info, const MemoryStats& memory,
@@ -54,19 +64,21 @@ ModelListing::~ModelListing() {
   runtime_->UpdateWatch(node.mapped().device);
 }
 
-void ModelListing::Loaded(std::string architecture, uint64_t weight_bytes) {
+void ModelListing::Loaded(const std::shared_ptr<Model>& model) {
   const std::lock_guard lock(runtime_->mutex_);
-  ListedModel& model = runtime_->models_.at(number_);
-  model.architecture = std::move(architecture);
-  model.weight_bytes = weight_bytes;
-  runtime_->UpdateWatch(model.device);
+  ListedModel& listed = runtime_->models_.at(number_);
+  listed.architecture = model->network().dims().architecture;
+  listed.weight_bytes = model->network().stats().bytes;
+  listed.model = model;
+  runtime_->UpdateWatch(listed.device);
 }
 
 ModelListing Runtime::ListModel(size_t device, std::string path) {
   const std::lock_guard lock(mutex_);
   const uint64_t number = next_model_++;
-  models_.emplace(number,
-                  ListedModel{.path = std::move(path), .architecture = {}, .device = device});
+  models_.emplace(
+      number,
+      ListedModel{.path = std::move(path), .architecture = {}, .device = device, .model = {}});
   UpdateWatch(device);
   return {this, number};
 }
@@ -84,20 +96,34 @@ void Runtime::UpdateWatch(size_t device) {
   if (opened_[device]) opened_[device]->WatchMemory(bytes);
 }
 
+// A copy: with the lock held no model may be let go.
+std::vector<ListedModel> Runtime::ListedModels() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<ListedModel> out;
+  for (const auto& [number, model] : models_) out.push_back(model);
+  return out;
+}
+
+void Runtime::TrimMemory(size_t index) {
+  for (const ListedModel& listed : ListedModels()) {
+    if (listed.device != index) continue;
+    if (const std::shared_ptr<Model> model = listed.model.lock()) model->Trim();
+  }
+  if (const std::shared_ptr<Device> open = FindOpenDevice(index)) open->Trim();
+}
+
 std::string Runtime::DescribeMetrics() const {
   const auto uptime = std::chrono::steady_clock::now() - started_;
   OrderedJson json = {
       {"uptime_ns", std::chrono::duration_cast<std::chrono::nanoseconds>(uptime).count()}};
   json.update(RequestsJson(metrics_.Get()));
   OrderedJson models = OrderedJson::array(), devices = OrderedJson::array();
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [number, model] : models_) {
-      models.push_back({{"path", model.path},
-                        {"architecture", model.architecture},
-                        {"device", model.device},
-                        {"weight_bytes", model.weight_bytes}});
-    }
+  for (const ListedModel& listed : ListedModels()) {
+    models.push_back({{"path", listed.path},
+                      {"architecture", listed.architecture},
+                      {"device", listed.device},
+                      {"weight_bytes", listed.weight_bytes},
+                      {"prefix_cache", PrefixCacheJson(listed.model.lock().get())}});
   }
   for (size_t i = 0; i < devices_.devices.size(); ++i) {
     const std::shared_ptr<Device> open = FindOpenDevice(i);

@@ -20,7 +20,9 @@ Session::Session(std::shared_ptr<Model> model, int64_t capacity)
     : Session(model, CheckedCapacity(*model, capacity), KvSequence(model->executor().cache())) {}
 
 Session::Session(std::shared_ptr<Model> model, int64_t capacity, KvSequence sequence)
-    : model_(std::move(model)), capacity_(capacity), sequence_(std::move(sequence)) {}
+    : model_(std::move(model)), capacity_(capacity), sequence_(std::move(sequence)) {
+  sequence_.SetListener(this);
+}
 
 void Session::Count(const RequestMetrics& request) {
   metrics_.Add(request);
@@ -52,8 +54,41 @@ void Session::Reset() { CutTo(0); }
 int64_t Session::KeepPrefix(std::span<const int32_t> ids) {
   const auto differ = std::mismatch(tokens_.begin(), tokens_.end(), ids.begin(), ids.end());
   const int64_t common = differ.first - tokens_.begin();
-  CutTo(common < sequence_.OldestRestorable() ? 0 : common);
+  const int64_t kept = common < sequence_.OldestRestorable() ? 0 : common;
+  if (!Adopt(ids, kept, true)) CutTo(kept);
   return length();
+}
+
+int64_t Session::TakeCached(std::span<const int32_t> ids) {
+  Adopt(ids, length(), false);
+  return length();
+}
+
+// Where the prefix cache has more than `held` of the ids.
+bool Session::Adopt(std::span<const int32_t> ids, int64_t held, bool is_counted) {
+  PrefixCache* cache = model_->prefix_cache();
+  if (cache == nullptr) return false;
+  auto found = cache->Find(adapters_.key(), ids, static_cast<size_t>(held), is_counted);
+  if (!found) return false;
+  const auto taken = ids.first(static_cast<size_t>(found->length()));
+  tokens_.reserve(taken.size());  // before anything changes
+  sequence_ = *std::move(found);
+  sequence_.SetListener(this);
+  tokens_.assign(taken.begin(), taken.end());
+  length_ = sequence_.length();
+  kv_bytes_ = sequence_.bytes();
+  return true;
+}
+
+// On the submission thread, while the caller of the step waits.
+void Session::OnCommit(const KvSequence& sequence) noexcept {
+  const size_t before = tokens_.size(), after = static_cast<size_t>(sequence.length());
+  PrefixCache* cache = model_->prefix_cache();
+  if (cache == nullptr || before / kCacheBlock == after / kCacheBlock) return;
+  tokens_.insert(tokens_.end(), pending_.begin(),  // room is there since PrepareStep
+                 pending_.begin() + static_cast<std::ptrdiff_t>(after - before));
+  cache->Add(adapters_.key(), tokens_, sequence);
+  tokens_.resize(before);
 }
 
 void Session::Truncate(int64_t length) {
@@ -92,9 +127,11 @@ void Session::PrepareStep(std::span<const int32_t> ids) {
   CheckIds(ids);
   const size_t tokens = tokens_.size() + ids.size();  // so that committing cannot fail
   if (tokens > tokens_.capacity()) tokens_.reserve(std::max(tokens, 2 * tokens_.size()));
+  pending_ = ids;
 }
 
 void Session::Committed(std::span<const int32_t> ids) {
+  pending_ = {};
   tokens_.insert(tokens_.end(), ids.begin(), ids.end());
   length_ = static_cast<int64_t>(tokens_.size());
   kv_bytes_ = sequence_.bytes();

@@ -16,7 +16,7 @@
 namespace inference {
 
 // After an error in the methods that compute, the session holds what it held before.
-class Session {
+class Session : private CommitListener {
  public:
   Session(std::shared_ptr<Model> model, int64_t capacity);  // 0 = the model's context length
 
@@ -36,8 +36,11 @@ class Session {
 
   void Reset();
   // Keeps the longest possible common prefix of what is held and `ids` (a sliding window may have
-  // forgotten too much: then nothing), drops the rest. Returns its length.
+  // forgotten too much: then nothing), or takes a longer one from the model's prefix cache; drops
+  // the rest. Returns its length.
   int64_t KeepPrefix(std::span<const int32_t> ids);
+  // The same where all that is held is the beginning of `ids`; a cache without more is no miss.
+  int64_t TakeCached(std::span<const int32_t> ids);
   // Drops all but the first `length` tokens. ARG where it holds fewer, CONTEXT_FULL naming the
   // shortest length where a sliding window has forgotten what came before.
   void Truncate(int64_t length);
@@ -68,8 +71,8 @@ class Session {
   int32_t PrefillAndSample(std::span<const int32_t> ids, const SampleRow& row,
                            const CancelFlag* cancel = nullptr, std::span<float> logits = {});
 
-  // For steps of several sessions (Executor): before it, CONTEXT_FULL or ARG where `ids` cannot be
-  // next; and after it.
+  // For steps of several sessions (Executor): before it, CONTEXT_FULL or ARG where `ids`, borrowed
+  // until the step is done, cannot be next; and after it.
   void PrepareStep(std::span<const int32_t> ids);
   KvSequence& sequence() { return sequence_; }
   void Committed(std::span<const int32_t> ids);
@@ -77,12 +80,15 @@ class Session {
  private:
   Session(std::shared_ptr<Model> model, int64_t capacity, KvSequence sequence);
   void CutTo(int64_t length);
+  bool Adopt(std::span<const int32_t> ids, int64_t held, bool is_counted);
+  void OnCommit(const KvSequence& sequence) noexcept override;
 
   std::shared_ptr<Model> model_;
   const int64_t capacity_;
   KvSequence sequence_;
   std::vector<int32_t> tokens_;
-  AdapterSet adapters_;  // that they were computed under
+  std::span<const int32_t> pending_;  // ids of the step that runs
+  AdapterSet adapters_;               // that they were computed under
   std::atomic<int64_t> length_{0};
   std::atomic<uint64_t> kv_bytes_{0};
   MetricsSum metrics_;

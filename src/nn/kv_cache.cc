@@ -87,6 +87,7 @@ KvCache::KvCache(std::shared_ptr<Device> device, std::vector<LayerCacheSpec> lay
                          .layers = {},
                          .sequence_pages = SequencePages(window, max_length_, max_chunk_),
                          .users = {},
+                         .kept = {},
                          .free = {}});
       group = groups_.end() - 1;
     }
@@ -100,7 +101,27 @@ KvCache::KvCache(std::shared_ptr<Device> device, std::vector<LayerCacheSpec> lay
 
 uint64_t KvCache::LayerPageBytes(size_t layer) const { return PageBytes(specs_[layer]); }
 
+bool KvCache::HasFree(const std::vector<int64_t>& pages) const {
+  const std::lock_guard lock(mutex_);
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    if (static_cast<int64_t>(groups_[g].free.size()) < pages[g]) return false;
+  }
+  return true;
+}
+
 void KvCache::Reserve(const std::vector<int64_t>& pages) {
+  try {
+    GrowFor(pages);
+  } catch (const Error& error) {
+    if (error.status() != Status::kOomDevice || keeper_ == nullptr) throw;
+    keeper_->GiveBack([&] { return HasFree(pages); });
+    if (HasFree(pages)) return;
+    Shrink();  // what one group does not need may be what another lacks
+    GrowFor(pages);
+  }
+}
+
+void KvCache::GrowFor(const std::vector<int64_t>& pages) {
   for (size_t g = 0; g < groups_.size(); ++g) {
     Group& group = groups_[g];
     int64_t there = 0, missing = 0;
@@ -152,16 +173,58 @@ void KvCache::Grow(size_t g, int64_t pages) {
     }
   }
   const std::lock_guard lock(mutex_);
-  for (int64_t i = pages; i-- > static_cast<int64_t>(old_pages);) {
-    group.free.push_back(static_cast<int32_t>(i));
-  }
+  group.free.reserve(static_cast<size_t>(pages));  // Release must not fail
   group.users.resize(static_cast<size_t>(pages));
+  group.kept.resize(static_cast<size_t>(pages));
+  for (auto i = static_cast<int64_t>(old_pages); i < pages; ++i) {
+    Free(group, static_cast<int32_t>(i));
+  }
+}
+
+void KvCache::GiveBack() {
+  if (keeper_ != nullptr) {
+    keeper_->GiveBack([] { return false; });
+  }
+  Shrink();
+}
+
+void KvCache::Shrink() {
+  for (Group& group : groups_) {
+    uint64_t pages = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      pages = group.users.size();
+      while (pages > 0 && group.users[pages - 1] == 0) --pages;
+      if (pages == group.users.size()) continue;
+      group.users.resize(pages);
+      group.kept.resize(pages);
+      std::erase_if(group.free, [&](int32_t page) { return static_cast<uint64_t>(page) >= pages; });
+      std::ranges::make_heap(group.free, std::greater<>());
+    }
+    for (const size_t layer : group.layers) {
+      CacheView& view = views_[layer];
+      const uint64_t bytes = LayerPageBytes(layer) * pages;
+      for (Buffer* buffer : {&view.keys, &view.values}) {
+        Buffer smaller;
+        try {
+          if (pages > 0) smaller = device_->Allocate(bytes);
+        } catch (const Error& error) {
+          if (error.status() != Status::kOomDevice) throw;
+          continue;  // the larger one serves as well
+        }
+        if (pages > 0) device_->Copy(*buffer, 0, smaller, 0, bytes);
+        *buffer = smaller;
+        ++version_;
+      }
+    }
+  }
 }
 
 int32_t KvCache::Take(size_t g) {
   const std::lock_guard lock(mutex_);
   Group& group = groups_[g];
   Require(!group.free.empty(), Status::kInternal, "KV cache: no free page in group {}", g);
+  std::ranges::pop_heap(group.free, std::greater<>());
   const int32_t page = group.free.back();
   group.free.pop_back();
   group.users[static_cast<size_t>(page)] = 1;
@@ -203,14 +266,64 @@ void KvCache::WritePage(size_t g, int32_t at, std::span<const std::byte> bytes) 
   }
 }
 
-void KvCache::Share(size_t group, int32_t page) {
-  const std::lock_guard lock(mutex_);
-  ++groups_[group].users[static_cast<size_t>(page)];
+void KvCache::Free(Group& group, int32_t page) {
+  group.free.push_back(page);
+  std::ranges::push_heap(group.free, std::greater<>());
 }
 
-void KvCache::Release(size_t group, int32_t page) {
+void KvCache::Share(size_t g, int32_t page) {
   const std::lock_guard lock(mutex_);
-  if (--groups_[group].users[static_cast<size_t>(page)] == 0) groups_[group].free.push_back(page);
+  Group& group = groups_[g];
+  const auto i = static_cast<size_t>(page);
+  if (group.users[i]++ == 1 && group.kept[i]) idle_bytes_ -= group.page_bytes;
+}
+
+void KvCache::Release(size_t g, int32_t page) {
+  const std::lock_guard lock(mutex_);
+  Group& group = groups_[g];
+  const auto i = static_cast<size_t>(page);
+  if (--group.users[i] == 0) Free(group, page);
+  if (group.users[i] == 1 && group.kept[i]) idle_bytes_ += group.page_bytes;
+}
+
+void KvCache::SetKeeper(PageKeeper* keeper, uint64_t idle_limit) {
+  const std::lock_guard lock(mutex_);
+  keeper_ = keeper;
+  idle_limit_ = idle_limit;
+}
+
+void KvCache::Keep(size_t g, int32_t page) {
+  Share(g, page);
+  const std::lock_guard lock(mutex_);
+  groups_[g].kept[static_cast<size_t>(page)] = 1;
+}
+
+void KvCache::Unkeep(size_t g, int32_t page) {
+  const std::lock_guard lock(mutex_);
+  Group& group = groups_[g];
+  const auto i = static_cast<size_t>(page);
+  group.kept[i] = 0;
+  if (group.users[i] == 1) idle_bytes_ -= group.page_bytes;
+  if (--group.users[i] == 0) Free(group, page);
+}
+
+uint64_t KvCache::idle_bytes() const {
+  const std::lock_guard lock(mutex_);
+  return idle_bytes_;
+}
+
+void KvCache::LimitIdle() {
+  PageKeeper* keeper = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    if (idle_bytes_ <= idle_limit_) return;
+    keeper = keeper_;
+  }
+  if (keeper == nullptr) return;
+  keeper->GiveBack([&] {
+    const std::lock_guard lock(mutex_);
+    return idle_bytes_ <= idle_limit_;
+  });
 }
 
 bool KvCache::IsShared(size_t group, int32_t page) const {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -34,6 +35,16 @@ uint64_t FullKvBytes(const std::vector<LayerCacheSpec>& layers, int64_t max_leng
 uint64_t OldKvBytes(const std::vector<LayerCacheSpec>& layers, int64_t max_length,
                     int64_t max_chunk);
 
+// Keeps pages that sequences have computed, for later ones that begin alike, and gives them up
+// where there is no room.
+class PageKeeper {
+ public:
+  virtual ~PageKeeper() = default;
+  // Releases what it keeps, what is missed least first, until `enough` or nothing is left. Called
+  // with no lock of the cache held, from any thread.
+  virtual void GiveBack(const std::function<bool()>& enough) noexcept = 0;
+};
+
 class KvCache {
  public:
   // max_length: tokens of a sequence at most. max_chunk: of a step. max_bytes: of all pages, 0 =
@@ -52,8 +63,11 @@ class KvCache {
   const CacheView& layer(size_t index) const { return views_[index]; }
   // Counts the moves of buffers: recordings made before the last one are stale.
   uint64_t version() const { return version_; }
-  // So that `pages[group]` calls of Take succeed. OOM_DEVICE leaves everything usable.
+  // So that `pages[group]` calls of Take succeed: what the keeper has goes first. OOM_DEVICE leaves
+  // everything usable.
   void Reserve(const std::vector<int64_t>& pages);
+  // Gives back what only the keeper has, and the memory behind the last page with a user.
+  void GiveBack();
   int32_t Take(size_t group);  // a reserved page, with one user; what is in it is undefined
   void CopyPage(size_t group, int32_t from, int32_t to);
   // All of a page: of each layer of the group the keys, then the values. page_bytes(group).
@@ -67,6 +81,14 @@ class KvCache {
   uint64_t bytes() const;       // of all pages, free ones too
   uint64_t used_bytes() const;  // of pages with users
 
+  // One keeper at a time, null = none; it must not go before it is replaced. Pages that nobody else
+  // has take at most idle_limit bytes after each LimitIdle.
+  void SetKeeper(PageKeeper* keeper, uint64_t idle_limit);
+  void Keep(size_t group, int32_t page);    // the keeper becomes a user of it, once
+  void Unkeep(size_t group, int32_t page);  // and is none any more
+  uint64_t idle_bytes() const;              // of pages that only the keeper has
+  void LimitIdle();                         // to be called after Release, with no lock held
+
  private:
   struct Group {
     int64_t window = 0;
@@ -74,9 +96,14 @@ class KvCache {
     uint64_t page_bytes = 0;
     int64_t sequence_pages = 0;   // that one sequence ever has
     std::vector<uint32_t> users;  // by page
-    std::vector<int32_t> free;
+    std::vector<char> kept;       // by page: the keeper is one of the users
+    std::vector<int32_t> free;    // a heap: the lowest goes first, so that Shrink finds a free end
   };
+  void GrowFor(const std::vector<int64_t>& pages);
   void Grow(size_t group, int64_t pages);
+  void Shrink();
+  bool HasFree(const std::vector<int64_t>& pages) const;
+  void Free(Group& group, int32_t page);        // locked
   uint64_t LayerPageBytes(size_t layer) const;  // keys or values
 
   const std::shared_ptr<Device> device_;
@@ -85,8 +112,10 @@ class KvCache {
   const uint64_t max_bytes_;
   std::vector<CacheView> views_;
   uint64_t version_ = 0;
-  mutable std::mutex mutex_;  // of users, free
+  mutable std::mutex mutex_;  // of users, kept, free, and what follows
   std::vector<Group> groups_;
+  PageKeeper* keeper_ = nullptr;
+  uint64_t idle_limit_ = 0, idle_bytes_ = 0;
 };
 
 }  // namespace inference

@@ -21,7 +21,8 @@ KvSequence::~KvSequence() { Clear(); }
 KvSequence::KvSequence(KvSequence&& other) noexcept
     : cache_(other.cache_),
       length_(std::exchange(other.length_, 0)),
-      pages_(std::exchange(other.pages_, {})) {}
+      pages_(std::exchange(other.pages_, {})),
+      listener_(std::exchange(other.listener_, nullptr)) {}
 
 KvSequence& KvSequence::operator=(KvSequence&& other) noexcept {
   if (this == &other) return *this;
@@ -29,12 +30,14 @@ KvSequence& KvSequence::operator=(KvSequence&& other) noexcept {
   cache_ = other.cache_;
   length_ = std::exchange(other.length_, 0);
   pages_ = std::exchange(other.pages_, {});
+  listener_ = std::exchange(other.listener_, nullptr);
   return *this;
 }
 
 void KvSequence::Clear() {
   for (size_t g = 0; g < pages_.size(); ++g) DropFrom(g, 0);
   length_ = 0;
+  cache_->LimitIdle();
 }
 
 void KvSequence::DropFrom(size_t group, size_t block) {
@@ -78,6 +81,7 @@ void KvSequence::Truncate(int64_t length) {
     DropFrom(g, static_cast<size_t>((length + kCacheBlock - 1) / kCacheBlock));
   }
   length_ = length;
+  cache_->LimitIdle();
 }
 
 KvSequence KvSequence::Fork() const {
@@ -101,11 +105,19 @@ void KvSequence::Extend(int64_t tokens) {
     return first < static_cast<int64_t>(pages_[g].size()) && length_ % kCacheBlock != 0 &&
            cache_->IsShared(g, pages_[g][static_cast<size_t>(first)]);
   };
-  std::vector<int64_t> wanted(pages_.size());
-  for (size_t g = 0; g < pages_.size(); ++g) {
-    wanted[g] = std::max<int64_t>(0, end - static_cast<int64_t>(pages_[g].size())) + is_copied(g);
+  const auto wanted = [&] {
+    std::vector<int64_t> pages(pages_.size());
+    for (size_t g = 0; g < pages_.size(); ++g) {
+      pages[g] = std::max<int64_t>(0, end - static_cast<int64_t>(pages_[g].size())) + is_copied(g);
+    }
+    return pages;
+  };
+  try {
+    cache_->Reserve(wanted());
+  } catch (const Error& error) {
+    if (error.status() != Status::kOomDevice) throw;
+    cache_->Reserve(wanted());  // whom a page was shared with may have given it up meanwhile
   }
-  cache_->Reserve(wanted);
   for (size_t g = 0; g < pages_.size(); ++g) {
     if (is_copied(g)) {
       int32_t& page = pages_[g][static_cast<size_t>(first)];
@@ -115,19 +127,27 @@ void KvSequence::Extend(int64_t tokens) {
     }
     while (static_cast<int64_t>(pages_[g].size()) < end) pages_[g].push_back(cache_->Take(g));
   }
+  cache_->LimitIdle();
+}
+
+int64_t KvSequence::FirstKept(const KvCache& cache, size_t group, int64_t length) {
+  if (cache.window(group) == 0) return 0;
+  return std::max<int64_t>(0, length - cache.kept_positions(group)) / kCacheBlock;
 }
 
 void KvSequence::Commit(int64_t tokens) {
   length_ += tokens;
+  if (listener_ != nullptr) listener_->OnCommit(*this);
+  bool released = false;
   for (size_t g = 0; g < pages_.size(); ++g) {
-    if (cache_->window(g) == 0) continue;
-    const int64_t kept = std::max<int64_t>(0, length_ - cache_->kept_positions(g)) / kCacheBlock;
-    for (int64_t b = kept; b-- > 0;) {
+    for (int64_t b = FirstKept(*cache_, g, length_); b-- > 0;) {
       int32_t& page = pages_[g][static_cast<size_t>(b)];
       if (page == kNone) break;
       cache_->Release(g, std::exchange(page, kNone));
+      released = true;
     }
   }
+  if (released) cache_->LimitIdle();
 }
 
 std::vector<PageTable> KvSequence::Tables(int64_t tokens) const {
@@ -144,17 +164,17 @@ int32_t KvSequence::page(size_t group, int64_t block) const {
   return pages_[group][static_cast<size_t>(block)];
 }
 
-void KvSequence::Adopt(int64_t length, const std::vector<std::vector<int32_t>>& pages) {
+void KvSequence::Adopt(int64_t length, std::vector<std::vector<int32_t>> pages) {
   Require(length_ == 0 && length % kCacheBlock == 0 && pages.size() == pages_.size(),
           Status::kInternal, "KV sequence: {} tokens of {} groups for one of {} tokens", length,
           pages.size(), length_);
-  Clear();
+  for (size_t g = 0; g < pages_.size(); ++g) DropFrom(g, 0);
   for (size_t g = 0; g < pages.size(); ++g) {
     for (const int32_t page : pages[g]) {
       if (page != kNone) cache_->Share(g, page);
     }
   }
-  pages_ = pages;
+  pages_ = std::move(pages);
   length_ = length;
 }
 

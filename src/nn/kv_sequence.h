@@ -11,6 +11,15 @@
 
 namespace inference {
 
+class KvSequence;
+
+// Hears of a sequence's new tokens while all of their pages are still there.
+class CommitListener {
+ public:
+  virtual ~CommitListener() = default;
+  virtual void OnCommit(const KvSequence& sequence) noexcept = 0;
+};
+
 // One caller at a time. Any thread, but for what is marked.
 class KvSequence {
  public:
@@ -31,16 +40,19 @@ class KvSequence {
   // Room for `tokens` more, in pages that nobody else uses. OOM_DEVICE leaves it as it was, though
   // some of the room may be there. Submission thread only.
   void Extend(int64_t tokens);
-  // They are computed; what windows will not need any more goes.
+  // They are computed; what windows will not need any more goes, once the listener has heard.
   void Commit(int64_t tokens);
+  void SetListener(CommitListener* listener) { listener_ = listener; }  // forks have none
   // What a step needs of the next `tokens` tokens. Valid until the next change.
   std::vector<PageTable> Tables(int64_t tokens) const;
 
+  // The first block that a sequence of `length` tokens keeps of a group.
+  static int64_t FirstKept(const KvCache& cache, size_t group, int64_t length);
   // The page of block `block` in a group, -1 where a window has left it.
   int32_t page(size_t group, int64_t block) const;
   // Makes an empty sequence hold `length` tokens, a multiple of 64: pages[group] are those of its
   // first blocks, -1 where no window needs them. Each gets one user more.
-  void Adopt(int64_t length, const std::vector<std::vector<int32_t>>& pages);
+  void Adopt(int64_t length, std::vector<std::vector<int32_t>> pages);
 
  private:
   int64_t FirstNeeded(size_t group, int64_t length) const;  // block, of what comes next
@@ -50,6 +62,7 @@ class KvSequence {
   std::shared_ptr<KvCache> cache_;
   int64_t length_ = 0;
   std::vector<std::vector<int32_t>> pages_;  // by group and block; -1: none (any more)
+  CommitListener* listener_ = nullptr;
 };
 
 }  // namespace inference

@@ -59,10 +59,11 @@ TEST(Options, AreListed) {
       EXPECT_NE(option.default_text, nullptr);
     }
   }
-  EXPECT_THAT(keys, testing::ElementsAre("cache_dir", "memory_limit", "device", "n_ctx",
-                                         "prefill_chunk", "kv_type", "kv_limit", "activations",
-                                         "parallel_slots", "allow_symlinks", "validate_weights",
-                                         "chat_template", "template_effort", "adapter_scale"));
+  EXPECT_THAT(keys,
+              testing::ElementsAre("cache_dir", "memory_limit", "device", "n_ctx", "prefill_chunk",
+                                   "kv_type", "kv_limit", "prefix_cache", "activations",
+                                   "parallel_slots", "allow_symlinks", "validate_weights",
+                                   "chat_template", "template_effort", "adapter_scale"));
   EXPECT_EQ(inf_option_count(4), 0u);
   auto option = Sized<inf_option_desc>();
   EXPECT_FAILS(INF_E_ARG, "scope: is 4", inf_option_info(4, 0, &option, &err));
@@ -87,6 +88,8 @@ TEST(Options, AreChecked) {
                inf_config_set_i64(config.get(), "prefill_chunk", 13, INT64_MAX, &err));
   EXPECT_FAILS(INF_E_ARG, "memory_limit is -1",
                inf_config_set_i64(config.get(), "memory_limit", 12, -1, &err));
+  EXPECT_FAILS(INF_E_ARG, "prefix_cache is -2, want -1..",
+               inf_config_set_i64(config.get(), "prefix_cache", 12, -2, &err));
   for (const std::string_view text : {"f8", "", "f32 f16", "f3", "F16"}) {
     EXPECT_FAILS(INF_E_ARG, "kv_type is '" + std::string(text) + "', want one of: f32 f16",
                  inf_config_set_str(config.get(), "kv_type", 7, text.data(), text.size(), &err));

@@ -97,7 +97,15 @@ TEST(Metrics, OfARuntime) {
   EXPECT_EQ(json["models"], Json::array({{{"path", kTinyModel},
                                           {"architecture", "llama"},
                                           {"device", desc.device},
-                                          {"weight_bytes", desc.weight_bytes}}}));
+                                          {"weight_bytes", desc.weight_bytes},
+                                          {"prefix_cache",
+                                           {{"limit_bytes", desc.weight_bytes},
+                                            {"bytes", 0},
+                                            {"blocks", 0},
+                                            {"hits", 0},
+                                            {"misses", 0},
+                                            {"hit_tokens", 0},
+                                            {"evictions", 0}}}}}));
   const Json& device = json["devices"][desc.device];
   auto memory = Sized<inf_memory_desc>();
   ASSERT_OK(inf_memory_info(runtime.get(), desc.device, &memory, &err));
@@ -115,6 +123,50 @@ TEST(Metrics, OfARuntime) {
   EXPECT_EQ(after["requests"], 2);
   EXPECT_TRUE(after["devices"][0]["limit_bytes"].is_null());
   EXPECT_FAILS(INF_E_ARG, "json: is NULL", inf_runtime_metrics(runtime.get(), nullptr, &err));
+}
+
+TEST(Metrics, OfThePrefixCache) {
+  Runtime runtime;
+  ASSERT_OK(inf_runtime_new(nullptr, nullptr, nullptr, nullptr, runtime.out(), &err));
+  const auto load = [&](int64_t bytes) {
+    Config config;
+    EXPECT_OK(inf_config_new(config.out(), &err));
+    EXPECT_OK(inf_config_set_i64(config.get(), "prefix_cache", 12, bytes, &err));
+    Model model;
+    EXPECT_OK(inf_model_load(runtime.get(), kTinyModel.data(), kTinyModel.size(), config.get(),
+                             nullptr, nullptr, nullptr, model.out(), &err));
+    return model;
+  };
+  const Model model = load(1 << 20);
+  std::vector<inf_token> prompt(100);
+  for (size_t i = 0; i < prompt.size(); ++i) prompt[i] = static_cast<inf_token>(i * 7 % 500);
+  EXPECT_EQ(Generate(NewSession(0, model.get()), NewRequest(prompt, 3)).cached_tokens, 0u);
+  {
+    const Session second = NewSession(0, model.get());
+    const inf_result result = Generate(second, NewRequest(prompt, 3));
+    EXPECT_EQ(result.cached_tokens, 64u);
+    EXPECT_EQ(MetricsOf(second).cached_tokens, 64u);
+    EXPECT_EQ(MetricsOf(second).prompt_tokens, 36u);
+  }
+  const Json cache = MetricsOf(runtime.get())["models"][0]["prefix_cache"];
+  EXPECT_EQ(cache["limit_bytes"], 1 << 20);
+  EXPECT_GT(cache["bytes"], 0);
+  EXPECT_EQ(cache["blocks"], 1);
+  EXPECT_EQ(cache["hits"], 1);
+  EXPECT_EQ(cache["misses"], 1);
+  EXPECT_EQ(cache["hit_tokens"], 64);
+  auto memory = Sized<inf_memory_desc>(), trimmed = memory;
+  ASSERT_OK(inf_memory_info(runtime.get(), 0, &memory, &err));
+  ASSERT_OK(inf_memory_trim(runtime.get(), 0, &err));
+  EXPECT_EQ(MetricsOf(runtime.get())["models"][0]["prefix_cache"]["bytes"], 0);
+  ASSERT_OK(inf_memory_info(runtime.get(), 0, &trimmed, &err));
+  EXPECT_LT(trimmed.active_bytes, memory.active_bytes);
+  EXPECT_EQ(trimmed.cached_bytes, 0u);
+  const Model without = load(0);
+  EXPECT_TRUE(MetricsOf(runtime.get())["models"][1]["prefix_cache"].is_null());
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(Generate(NewSession(0, without.get()), NewRequest(prompt, 3)).cached_tokens, 0u);
+  }
 }
 
 // A load that fails leaves no model in the list.

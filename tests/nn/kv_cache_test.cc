@@ -152,6 +152,99 @@ TEST(KvSequence, AdoptsPagesOfOthers) {
   EXPECT_EQ(sequence.Tables(1)[1].pages.size(), 3u);
 }
 
+// Keeps pages in the order of Add, and gives up the first ones first.
+struct Keeper : PageKeeper {
+  explicit Keeper(KvCache& of) : cache(of) {}
+  void Add(const KvSequence& sequence, int64_t block) {
+    pages.push_back(sequence.page(0, block));
+    cache.Keep(0, pages.back());
+  }
+  void GiveBack(const std::function<bool()>& enough) noexcept override {
+    ++calls;
+    for (; !pages.empty() && !enough(); pages.erase(pages.begin())) cache.Unkeep(0, pages[0]);
+  }
+  KvCache& cache;
+  std::vector<int32_t> pages;
+  int calls = 0;
+};
+
+TEST(KvCache, WhatOnlyTheKeeperHasIsLimited) {
+  const auto cache = MakeCache({kFull});
+  const uint64_t page = cache->page_bytes(0);
+  Keeper keeper(*cache);
+  cache->SetKeeper(&keeper, page);
+  {
+    KvSequence sequence(cache);
+    for (int i = 0; i < 5; ++i) Grow(sequence, 30);
+    keeper.Add(sequence, 0);
+    keeper.Add(sequence, 1);
+    EXPECT_EQ(cache->idle_bytes(), 0u);
+    const KvSequence fork = sequence.Fork();
+    sequence.Truncate(64);
+    EXPECT_EQ(cache->idle_bytes(), 0u);
+    EXPECT_EQ(cache->used_bytes(), 3 * page);
+  }
+  EXPECT_EQ(keeper.calls, 1);
+  EXPECT_EQ(keeper.pages.size(), 1u);
+  EXPECT_EQ(cache->idle_bytes(), page);
+  EXPECT_EQ(cache->used_bytes(), page);
+  KvSequence sequence(cache);
+  sequence.Adopt(64, {{keeper.pages[0]}});
+  EXPECT_EQ(cache->idle_bytes(), 0u);
+  cache->Unkeep(0, keeper.pages[0]);
+  EXPECT_EQ(cache->used_bytes(), page);
+  keeper.pages.clear();
+  cache->SetKeeper(nullptr, 0);
+}
+
+TEST(KvCache, KeptPagesAreGivenUpWhereRoomIsShort) {
+  const uint64_t page = MakeCache({kFull})->page_bytes(0);
+  const auto cache =
+      std::make_shared<KvCache>(TestDevice(), std::vector{kFull}, 1000, 30, 6 * page);
+  Keeper keeper(*cache);
+  cache->SetKeeper(&keeper, 100 * page);
+  {
+    KvSequence sequence(cache);
+    for (int i = 0; i < 11; ++i) Grow(sequence, 30);
+    for (int64_t b = 0; b < 5; ++b) keeper.Add(sequence, b);
+  }
+  EXPECT_EQ(cache->used_bytes(), 5 * page);
+  KvSequence sequence(cache);
+  Grow(sequence, 64);
+  EXPECT_EQ(keeper.calls, 0);
+  Grow(sequence, 100);
+  EXPECT_EQ(keeper.calls, 1);
+  EXPECT_EQ(keeper.pages.size(), 3u);
+  EXPECT_EQ(cache->used_bytes(), 6 * page);
+  ExpectError(Status::kOomDevice, {"kv_limit"}, [&] { Grow(sequence, 300); });
+  EXPECT_EQ(sequence.length(), 164);
+  EXPECT_TRUE(keeper.pages.empty());
+  cache->SetKeeper(nullptr, 0);
+}
+
+TEST(KvCache, GivesBackWhatNoPageNeeds) {
+  const auto cache = MakeCache({kFull, kSliding});
+  KvSequence first(cache);
+  Grow(first, 30);
+  {
+    KvSequence second(cache);
+    for (int i = 0; i < 20; ++i) Grow(second, 30);
+  }
+  Fill(*cache, 0, first.page(0, 0), std::byte{5});
+  const uint64_t before = cache->bytes(), version = cache->version();
+  TestDevice()->Run([&] { cache->GiveBack(); });
+  EXPECT_LT(cache->bytes(), before);
+  EXPECT_EQ(cache->bytes(), first.bytes());
+  EXPECT_GT(cache->version(), version);
+  EXPECT_TRUE(Holds(*cache, 0, first.page(0, 0), std::byte{5}));
+  Grow(first, 200);
+  EXPECT_TRUE(Holds(*cache, 0, first.page(0, 0), std::byte{5}));
+  first.Truncate(0);
+  TestDevice()->Run([&] { cache->GiveBack(); });
+  EXPECT_EQ(cache->bytes(), 0u);
+  EXPECT_EQ(cache->layer(1).keys.size(), 0u);
+}
+
 TEST(KvCache, WithoutMemoryItStaysUsable) {
   const DeviceList list = ListDevices();
   const auto device = Device::Open(list.devices.at(DefaultDevice(list)), {.memory_limit = 1 << 20},
