@@ -4,6 +4,7 @@
 #include <random>
 
 #include "ops/attention.h"
+#include "ops/divergence.h"
 #include "ops/embedding.h"
 #include "ops/lora.h"
 #include "ops/matmul.h"
@@ -144,6 +145,22 @@ OpCase Sample(std::string name, std::string note, int64_t rows, int64_t vocab_si
   });
 }
 
+// KL and JS of pairs of rows, with the tokens that moved most.
+OpCase Divergence(std::string name, int64_t rows, int64_t vocab_size) {
+  return Case(std::move(name), "pairs of rows, 8 tokens that moved",
+              [=](Recording& recording, Memory& memory) {
+                std::mt19937 generator(1);
+                std::normal_distribution<float> normal(0.0f, 3.0f);
+                std::vector<float> values(static_cast<size_t>(2 * rows * vocab_size));
+                for (float& value : values) value = normal(generator);
+                const Tensor logits = memory.Zeros({2 * rows, vocab_size});
+                recording.device().Write(logits.buffer, 0, std::as_bytes(std::span(values)));
+                DivergenceRows(recording, {logits, logits, 0, rows}, rows,
+                               memory.Bytes(static_cast<uint64_t>(rows) * sizeof(int32_t)), 0, 8,
+                               memory.Zeros({rows, DivergenceFloats(8)}));
+              });
+}
+
 // One adapter on q, k and v, for every token.
 OpCase Lora(std::string name, int64_t T, int64_t rank) {
   return Case(std::move(name), "q, k and v of 2048, 512 and 512 rows, 2048 columns",
@@ -243,6 +260,7 @@ std::vector<OpCase> ModelPartCases() {
   out.push_back(Product("Linear/32x2048x8192", DType::kF32, 32, 2048, 8192));
   out.push_back(Lora("LoRA/1x2048x3072r16", 1, 16));
   out.push_back(Lora("LoRA/512x2048x3072r16", 512, 16));
+  out.push_back(Divergence("Divergence/32x32000", 32, 32000));
   out.push_back(Embedding());
   out.push_back(Sum());
   out.push_back(Sample("Argmax/1x32000", "greedy sampler", 1, 32000, {}));

@@ -180,15 +180,18 @@ INLINE float16 exp16(const float16 x) {
 
 INLINE float exp1(const float x) { return exp16((float16)(x)).s0; }
 
-// tanh(x), by Cephes' tanhf: a polynomial near 0, where the other form cancels.
-INLINE float16 tanh16(const float16 x) {
+// tanh(x) by Cephes' tanhf, |x| < 0.625: a polynomial, where the form with exp cancels.
+INLINE float16 tanh_of_small16(const float16 x) {
   const float16 z = x * x;
   float16 p = (float16)(-5.70498872745e-3f);
   p = fma(p, z, (float16)(2.06390887954e-2f));
   p = fma(p, z, (float16)(-5.37397155531e-2f));
   p = fma(p, z, (float16)(1.33314422036e-1f));
   p = fma(p, z, (float16)(-3.33332819422e-1f));
-  const float16 small = fma(p * z, x, x);
+  return fma(p * z, x, x);
+}
+
+INLINE float16 tanh16(const float16 x) {
   const float16 large = copysign(1.0f - 2.0f / (exp16(2.0f * fabs(x)) + 1.0f), x);
-  return select(large, small, fabs(x) < 0.625f);
+  return select(large, tanh_of_small16(x), fabs(x) < 0.625f);
 }

@@ -978,10 +978,10 @@ typedef struct inf_class_desc {
 } inf_class_desc;
 
 /* What follows each prompt. labels = NULL: the next token, the likeliest one, or where request is not NULL
- * sampled as it says (of the request only its sampling counts), as if the prompt were alone. Otherwise which
- * label is likeliest, by the probability of all its tokens (texts are joined as for inf_score_text; request must
- * be NULL and flags 0). No keys and values are kept, but in the prefix cache those of what all begin with.
- * [C] */
+ * sampled as it says, as if the prompt were alone. Otherwise which label is likeliest, by the probability of all
+ * its tokens (texts are joined as for inf_score_text; flags must be 0). Of the request only its adapters count
+ * (inf_request_set_adapters; none, or NULL: the base) and, without labels, its sampling. No keys and values are
+ * kept, but in the prefix cache those of what all begin with. [C] */
 INF_API inf_status inf_classify(inf_model* model, const inf_inputs* prompts,
                                 const inf_inputs* labels, const inf_request* request,
                                 uint32_t flags, inf_cancel* cancel, inf_items** out,
@@ -1002,6 +1002,7 @@ typedef struct inf_embed_options {
   uint32_t flags;   /* INF_EMBED_* */
   uint32_t pooling; /* INF_POOL_* */
   uint32_t layer;   /* 0 = the last one; otherwise 1 + a layer in 0..n_layers, see inf_embed */
+  const inf_request* request; /* NULL = the base; of it only its adapters count */
 } inf_embed_options;
 
 /* Texts as vectors of hidden_size values: hidden states pooled over the tokens, scaled to length 1 (a vector of
@@ -1015,6 +1016,63 @@ INF_API inf_status inf_embed(inf_model* model, const inf_inputs* texts,
 /* of inf_embed */
 INF_API inf_status inf_items_vector(const inf_items* items, uint64_t index, inf_floats* out,
                                     inf_error* err);
+
+#define INF_DIFF_LAST 1u /* only what follows the last token */
+
+typedef struct inf_diff_options {
+  uint32_t struct_size;
+  uint32_t flags; /* INF_DIFF_* */
+  uint32_t top_k; /* tokens that moved most, at each position: 0..64 */
+  uint32_t reserved;
+  uint64_t window;  /* as for inf_score_rolling; 0 = the model's context_length */
+  uint64_t overlap; /* 0 = 1 */
+} inf_diff_options;
+
+/* How two sides of the model differ on each text: the base and what runs under adapters, or any two sets of
+ * adapters. After each token but the last (with INF_DIFF_LAST: only after the last), the log-probability of the
+ * token that follows on both sides, how far their distributions are apart, and which tokens moved most. Both
+ * sides are rows of the same steps over one copy of the weights; the logits are reduced on the device. Longer
+ * texts than `window` are compared in windows; with INF_DIFF_LAST one that does not fit is CONTEXT_FULL. Where the
+ * sides are the same, all distances are exactly 0. No keys and values are kept. [C]
+ *   base, adapted  NULL = the base of the model; of a request only its adapters count. They are not in use
+ *                  during the call, and may be the same
+ *   options        NULL for defaults
+ * Errors: ARG (options, adapters of another model), BUSY (a request), CANCELLED, DEVICE, OOM_DEVICE; of an item
+ * ARG, CONTEXT_FULL, and NUMERIC, which names the side whose logits are not numbers. */
+INF_API inf_status inf_diff(inf_model* model, const inf_inputs* texts, const inf_request* base,
+                            const inf_request* adapted, const inf_diff_options* options,
+                            inf_cancel* cancel, inf_items** out, inf_error* err);
+
+typedef struct inf_diff_desc {
+  uint32_t struct_size;
+  uint32_t reserved;
+  uint64_t tokens;        /* of the text */
+  uint64_t positions;     /* that were compared: tokens - 1, or 1 */
+  double base_logprob;    /* of the text but its first token; 0 with INF_DIFF_LAST */
+  double adapted_logprob; /* exp(-base_logprob / positions) is the perplexity */
+  double mean_kl;         /* of the columns below; 0 where there are no positions */
+  double mean_kl_reverse;
+  double mean_js;
+  double max_kl;
+  double max_js;
+} inf_diff_desc;
+
+/* Columns of the values of a position, in nats. p is the base's distribution, q the adapted one's. */
+#define INF_DIFF_BASE 0       /* ln p of the token that follows; NaN with INF_DIFF_LAST */
+#define INF_DIFF_ADAPTED 1    /* ln q of it */
+#define INF_DIFF_KL 2         /* KL(q || p): sum of q (ln q - ln p); infinite where p excludes what q does not */
+#define INF_DIFF_KL_REVERSE 3 /* KL(p || q) */
+#define INF_DIFF_JS 4         /* Jensen-Shannon: half of KL(p || m) + KL(q || m), m = (p + q) / 2; at most ln 2 */
+#define INF_DIFF_COLUMNS 5
+
+/* of inf_diff. ids gets the tokens of the text; values [positions, INF_DIFF_COLUMNS]. Each output may be NULL. */
+INF_API inf_status inf_items_diff(const inf_items* items, uint64_t index, inf_diff_desc* out,
+                                  inf_tokens* ids, inf_floats* values, inf_error* err);
+/* of inf_diff: the tokens whose probability changed most at a position, by |q - p|, descending, lower ids first on
+ * a tie; at most top_k, and none that did not move. logprobs [n, 2]: ln p, ln q. Each output may be NULL. ARG for a
+ * position that there is not. */
+INF_API inf_status inf_items_moved(const inf_items* items, uint64_t index, uint64_t position,
+                                   inf_tokens* ids, inf_floats* logprobs, inf_error* err);
 
 /* ---- Metrics [C] ---------------------------------------------------------------------------------- */
 

@@ -108,6 +108,26 @@ func setAdapters(uses []AdapterUse,
 	})
 }
 
+// requestUnder is a request that says what to run under and nothing else; nil for the base.
+func requestUnder(uses []AdapterUse) (*C.inf_request, error) {
+	if len(uses) == 0 {
+		return nil, nil
+	}
+	var request *C.inf_request
+	err := call(func(e *C.inf_error) C.inf_status { return C.inf_request_new(&request, e) })
+	if err != nil {
+		return nil, err
+	}
+	err = setAdapters(uses, func(a **C.inf_adapter, scales *C.float, n C.size_t, e *C.inf_error) C.inf_status {
+		return C.inf_request_set_adapters(request, a, scales, n, e)
+	})
+	if err != nil {
+		C.inf_request_free(request)
+		return nil, err
+	}
+	return request, nil
+}
+
 // SetAdapters says what the session computes under from now on; none is the base. Where the set changes,
 // the session is reset.
 func (s *Session) SetAdapters(uses ...AdapterUse) error {

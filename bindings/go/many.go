@@ -99,21 +99,27 @@ type Class struct {
 	Err      error
 }
 
-// Classify gives the likeliest next token of each prompt or, where there are labels, the likeliest one.
-func (m *Model) Classify(ctx context.Context, prompts, labels []string) ([]Class, error) {
+// Classify gives the likeliest next token of each prompt or, where there are labels, the likeliest one, under
+// adapters where some are given.
+func (m *Model) Classify(ctx context.Context, prompts, labels []string, under ...AdapterUse) ([]Class, error) {
 	defer runtime.KeepAlive(m)
+	request, err := requestUnder(under)
+	if err != nil {
+		return nil, err
+	}
+	defer C.inf_request_free(request)
 	results := make([]Class, 0, len(prompts))
 	lists := [][]string{prompts}
 	if len(labels) > 0 {
 		lists = append(lists, labels)
 	}
-	err := many(ctx, lists,
+	err = many(ctx, lists,
 		func(in []*C.inf_inputs, cancel *C.inf_cancel, out **C.inf_items, e *C.inf_error) C.inf_status {
 			var choices *C.inf_inputs
 			if len(in) > 1 {
 				choices = in[1]
 			}
-			return C.inf_classify(m.c(), in[0], choices, nil, 0, cancel, out, e)
+			return C.inf_classify(m.c(), in[0], choices, request, 0, cancel, out, e)
 		},
 		func(items *C.inf_items, i C.uint64_t) {
 			var desc C.inf_class_desc
@@ -144,15 +150,22 @@ type Embedding struct {
 	Err    error
 }
 
-// Embed gives the pooled hidden states of the last layer of each text.
-func (m *Model) Embed(ctx context.Context, texts []string, pooling Pooling) ([]Embedding, error) {
+// Embed gives the pooled hidden states of the last layer of each text, under adapters where some are given.
+func (m *Model) Embed(ctx context.Context, texts []string, pooling Pooling, under ...AdapterUse) ([]Embedding,
+	error) {
 	defer runtime.KeepAlive(m)
+	request, err := requestUnder(under)
+	if err != nil {
+		return nil, err
+	}
+	defer C.inf_request_free(request)
 	results := make([]Embedding, 0, len(texts))
-	err := many(ctx, [][]string{texts},
+	err = many(ctx, [][]string{texts},
 		func(in []*C.inf_inputs, cancel *C.inf_cancel, out **C.inf_items, e *C.inf_error) C.inf_status {
 			var options C.inf_embed_options
 			options.struct_size = C.uint32_t(unsafe.Sizeof(options))
 			options.pooling = C.uint32_t(pooling)
+			options.request = request
 			return C.inf_embed(m.c(), in[0], &options, cancel, out, e)
 		},
 		func(items *C.inf_items, i C.uint64_t) {

@@ -37,6 +37,8 @@ template <typename T>
 constexpr size_t kFirstSize = sizeof(T);
 template <>
 inline constexpr size_t kFirstSize<inf_sampling> = offsetof(inf_sampling, typical_p);
+template <>
+inline constexpr size_t kFirstSize<inf_embed_options> = offsetof(inf_embed_options, request);
 
 // A copy of what the caller gave; fields that an older header does not have are 0.
 template <typename T>

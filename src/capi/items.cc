@@ -7,21 +7,30 @@
 using namespace inference;
 using namespace inference::capi;
 
-namespace {
+namespace inference::capi {
 
-// Item `index` of the kind that `what` names; throws its error where it failed.
-template <typename Value>
-const Value& ItemAt(const ItemsObject& items, uint64_t index, const char* what) {
-  const auto* results = std::get_if<std::vector<ItemResult<Value>>>(&items.results);
-  Require(results != nullptr, Status::kArg, "items: are no {}", what);
-  Require(index < results->size(), Status::kArg, "index: is {}, there are {} items", index,
-          results->size());
-  const ItemResult<Value>& item = (*results)[static_cast<size_t>(index)];
-  if (item.error) throw Error(*item.error);
-  return item.value;
+std::vector<std::vector<int32_t>> AllIds(const Model& model, const InputsObject& inputs,
+                                         const CancelFlag* cancel) {
+  std::vector<std::vector<int32_t>> out;
+  for (const Input& input : inputs.list) {
+    if (const auto* ids = std::get_if<std::vector<int32_t>>(&input)) {
+      out.push_back(*ids);
+      continue;
+    }
+    const auto& text = std::get<TextPrompt>(input);
+    EncodeOptions options = text.options;
+    options.cancel = cancel;
+    out.push_back(model.text()->tokenizer->Encode(text.text, options));
+  }
+  return out;
 }
 
-}  // namespace
+AdapterSet AdaptersOf(const inf_request* request, const char* name) {
+  if (request == nullptr) return {};
+  return Acquire(request, name)->wanted.adapters.value_or(AdapterSet());
+}
+
+}  // namespace inference::capi
 
 extern "C" {
 

@@ -14,23 +14,6 @@ static_assert(static_cast<uint32_t>(Pooling::kLast) == INF_POOL_LAST);
 static_assert(static_cast<uint32_t>(Pooling::kFirst) == INF_POOL_FIRST);
 
 using Ids = std::vector<int32_t>;
-using Spans = std::vector<std::span<const int32_t>>;
-
-Ids IdsOf(const Tokenizer& tokenizer, const Input& input, const CancelFlag* cancel) {
-  if (const auto* ids = std::get_if<Ids>(&input)) return *ids;
-  const auto& text = std::get<TextPrompt>(input);
-  EncodeOptions options = text.options;
-  options.cancel = cancel;
-  return tokenizer.Encode(text.text, options);
-}
-
-std::vector<Ids> AllIds(const Model& model, const InputsObject& inputs, const CancelFlag* cancel) {
-  std::vector<Ids> out;
-  for (const Input& input : inputs.list) {
-    out.push_back(IdsOf(*model.text()->tokenizer, input, cancel));
-  }
-  return out;
-}
 
 // Pairs of inputs as ids; one that cannot be made has its error.
 class PairList {
@@ -68,17 +51,10 @@ class PairList {
   std::vector<ItemResult<TextPair>> pairs_;
 };
 
-template <typename Value>
-inf_items* NewItems(const Model& model, std::vector<ItemResult<Value>> results) {
-  auto object = std::make_shared<ItemsObject>();
-  object->vocab_size = static_cast<size_t>(model.network().dims().vocab_size);
-  object->results = std::move(results);
-  return NewHandle<inf_items>(std::move(object));
-}
-
 std::vector<ItemResult<ClassItem>> LabelClasses(const std::shared_ptr<Model>& model,
                                                 const InputsObject& prompts,
                                                 const InputsObject& labels,
+                                                const AdapterSet& adapters,
                                                 const CancelFlag* cancel) {
   Require(!labels.list.empty(), Status::kArg, "labels: are none, want 1 or NULL");
   PairList pairs(*model, cancel);
@@ -86,7 +62,7 @@ std::vector<ItemResult<ClassItem>> LabelClasses(const std::shared_ptr<Model>& mo
     for (const Input& label : labels.list) pairs.Add(prompt, label);
   }
   const size_t n = labels.list.size();
-  const auto scored = ClassifyLabels(model, pairs.items(), n, cancel);
+  const auto scored = ClassifyLabels(model, pairs.items(), n, adapters, cancel);
   std::vector<ItemResult<ClassItem>> out(prompts.list.size());
   for (size_t i = 0; i < out.size(); ++i) {
     for (size_t l = 0; l < n && !out[i].error; ++l) out[i].error = pairs.pairs()[i * n + l].error;
@@ -133,7 +109,8 @@ EmbedOptions EmbedOptionsFrom(const inf_embed_options* options) {
   Require(given.layer <= INT32_MAX, Status::kArg, "options: layer is {}, want 0..2^31-1",
           given.layer);
   EmbedOptions out{.pooling = static_cast<Pooling>(given.pooling),
-                   .normalize = (given.flags & INF_EMBED_RAW) == 0};
+                   .normalize = (given.flags & INF_EMBED_RAW) == 0,
+                   .adapters = AdaptersOf(given.request, "options: request")};
   if (given.layer > 0) out.layers = static_cast<int64_t>(given.layer) - 1;
   return out;
 }
@@ -193,14 +170,15 @@ inf_status inf_classify(inf_model* model, const inf_inputs* prompts, const inf_i
     const std::shared_ptr<CancelFlag> flag = LookupOptional(cancel, "cancel");
     RequireOut(out, "out");
     const auto& loaded = owner->model;
+    ClassifyOptions options{.wants_logits = (flags & INF_CLASSIFY_LOGITS) != 0,
+                            .adapters = AdaptersOf(request, "request")};
     if (labels != nullptr) {
-      Require(request == nullptr && flags == 0, Status::kArg,
-              "labels: are scored, so neither a request nor flags can be given");
+      Require(flags == 0, Status::kArg, "flags: are {:#x}, want 0 where labels are scored", flags);
       const Hold choices = Acquire(labels, "labels");
-      *out = NewItems(*loaded, LabelClasses(loaded, *texts, *choices, flag.get()));
+      *out =
+          NewItems(*loaded, LabelClasses(loaded, *texts, *choices, options.adapters, flag.get()));
       return;
     }
-    ClassifyOptions options{.wants_logits = (flags & INF_CLASSIFY_LOGITS) != 0};
     if (request != nullptr) options.sampling = Acquire(request, "request")->wanted.sampling;
     *out = NewItems(*loaded, NextClasses(loaded, *texts, options, flag.get()));
   });

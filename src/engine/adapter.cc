@@ -125,6 +125,13 @@ AdapterSet::AdapterSet(std::vector<AdapterUse> uses) {
   }
 }
 
+void AdapterSet::CheckModel(const Model& model) const {
+  for (const AdapterUse& use : uses_) {
+    Require(&use.adapter->model() == &model, Status::kArg,
+            "adapters: {} was loaded for another model", use.adapter->hash());
+  }
+}
+
 AdapterSet AdapterSet::Scaled(float factor) const {
   std::vector<AdapterUse> uses = uses_;
   for (AdapterUse& use : uses) use.scale *= factor;

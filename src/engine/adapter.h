@@ -79,6 +79,7 @@ class AdapterSet {
   const std::string& key() const { return key_; }
   // The set between the base (0) and this one (1), or beyond. ARG as the constructor.
   AdapterSet Scaled(float factor) const;
+  void CheckModel(const Model& model) const;  // ARG for adapters of another one
   bool operator==(const AdapterSet& other) const { return key_ == other.key_; }
 
  private:

@@ -10,6 +10,8 @@ std::vector<ItemResult<Classified>> Classify(const std::shared_ptr<Model>& model
                                              std::span<const std::span<const int32_t>> prompts,
                                              const ClassifyOptions& options,
                                              const CancelFlag* cancel) {
+  Session session(model, 0);
+  session.SetAdapters(options.adapters);
   std::vector<ItemResult<Classified>> results(prompts.size());
   std::vector<SharedItem> items;
   std::vector<size_t> which;  // prompt of each item
@@ -43,17 +45,18 @@ std::vector<ItemResult<Classified>> Classify(const std::shared_ptr<Model>& model
       }
     }
   };
-  Session session(model, 0);
   RunShared(session, items, executor.logits_rows(), cancel, step);
   return results;
 }
 
 std::vector<ItemResult<LabelScores>> ClassifyLabels(const std::shared_ptr<Model>& model,
                                                     std::span<const ScoreItem> pairs, size_t labels,
+                                                    const AdapterSet& adapters,
                                                     const CancelFlag* cancel) {
   Require(labels >= 1 && pairs.size() % labels == 0, Status::kInternal,
           "classify: {} pairs of {} labels", pairs.size(), labels);
   Session session(model, 0);
+  session.SetAdapters(adapters);
   const std::vector<ItemResult<Score>> scores = ScoreMany(session, pairs, cancel);
   std::vector<ItemResult<LabelScores>> results(pairs.size() / labels);
   for (size_t i = 0; i < scores.size(); ++i) {

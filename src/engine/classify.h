@@ -10,6 +10,7 @@ namespace inference {
 struct ClassifyOptions {
   SampleOptions sampling;  // the default is greedy; every prompt is sampled as if it were alone
   bool wants_logits = false;
+  AdapterSet adapters;
 };
 
 struct Classified {
@@ -29,9 +30,10 @@ struct LabelScores {
 };
 
 // pairs: of each prompt in turn, that with each of `labels` labels (1 or more). A prompt fails with
-// the first of its pairs that does.
+// the first of its pairs that does. ARG, of the call, for adapters of another model; so above.
 std::vector<ItemResult<LabelScores>> ClassifyLabels(const std::shared_ptr<Model>& model,
                                                     std::span<const ScoreItem> pairs, size_t labels,
+                                                    const AdapterSet& adapters,
                                                     const CancelFlag* cancel);
 
 }  // namespace inference

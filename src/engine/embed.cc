@@ -34,6 +34,7 @@ std::vector<ItemResult<std::vector<float>>> EmbedTexts(Model& model, std::span<c
   const int64_t layers = options.layers.value_or(dims.num_layers);
   Require(layers >= 0 && layers <= dims.num_layers, Status::kArg,
           "embedding: layer is {}, want 0..{}", layers, dims.num_layers);
+  options.adapters.CheckModel(model);
   std::vector<ItemResult<std::vector<float>>> results(texts.size());
   std::vector<PackedItem> items;
   std::vector<size_t> which;  // text of each item
@@ -43,7 +44,9 @@ std::vector<ItemResult<std::vector<float>>> EmbedTexts(Model& model, std::span<c
     // What comes after it does not change the first token's state.
     const Ids ids = options.pooling == Pooling::kFirst ? texts[i].first(1) : texts[i];
     items.push_back(
-        {ids, options.pooling == Pooling::kMean ? static_cast<int64_t>(ids.size()) : 1});
+        {.ids = ids,
+         .outputs = options.pooling == Pooling::kMean ? static_cast<int64_t>(ids.size()) : 1,
+         .adapters = options.adapters.uses()});
     which.push_back(i);
   }
   const auto D = static_cast<size_t>(dims.hidden_size);

@@ -17,10 +17,11 @@ struct EmbedOptions {
   // residual stream as it is; 0 is the (scaled) token embeddings.
   std::optional<int64_t> layers;  // none: all
   bool normalize = true;          // to length 1; a vector of zeros stays
+  AdapterSet adapters;
 };
 
 // [hidden_size] each; sums are in double. NUMERIC for states that are not finite. ARG, of the
-// call, where there are not so many layers.
+// call, where there are not so many layers, and for adapters of another model.
 std::vector<ItemResult<std::vector<float>>> EmbedTexts(
     Model& model, std::span<const std::span<const int32_t>> texts, const EmbedOptions& options,
     const CancelFlag* cancel);

@@ -30,12 +30,11 @@ std::vector<const Adapter*> AdaptersOf(std::span<const ExecutorRow> rows) {
 
 struct Executor::Recorded {
   StepShape shape;
-  Mode mode = Mode::kPrefill;
+  Form form;
   Adapters adapters;  // alive: they tell when they go
-  int64_t layers = 0;
   std::unique_ptr<Recording> recording;
   Buffer logits;  // kLogits, kSample: [M, V]; kHidden: [M, D]
-  Buffer scores;  // kScores: [M, kScoreFloats]
+  Buffer scores;  // kScores: [M, kScoreFloats]; kDivergences: [M / 2, DivergenceFloats]
 };
 
 Executor::Executor(std::shared_ptr<Device> device, const CausalLm& network, ExecutorOptions options)
@@ -77,6 +76,24 @@ std::vector<RowScore> Executor::Scores(Rows rows, std::span<const int32_t> targe
                .targets = targets,
                .scores = &scores});
   return scores;
+}
+
+std::vector<RowDivergence> Executor::Divergences(Rows rows, std::span<const int32_t> targets,
+                                                 int64_t top, const CancelFlag* cancel) {
+  const size_t pairs = rows.size() / 2;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const ExecutorRow &a = rows[i], &b = rows[i % std::max<size_t>(pairs, 1)];
+    Require(rows.size() % 2 == 0 && std::ranges::equal(a.ids, b.ids) && a.outputs == b.outputs,
+            Status::kInternal, "step: row {} of {} is not one of a pair", i, rows.size());
+  }
+  std::vector<RowDivergence> divergences;
+  merger_.Run({.mode = Mode::kDivergences,
+               .rows = rows,
+               .cancel = cancel,
+               .top = top,
+               .targets = targets,
+               .divergences = &divergences});
+  return divergences;
 }
 
 std::vector<int32_t> Executor::Sample(Rows rows, std::span<const SampleRow> samples,
@@ -127,6 +144,7 @@ void Executor::RunStep(const Call& call) {
   }
   Require(logits <= M * V && logits % V == 0 &&
               (call.mode != Mode::kScores || call.targets.size() == M) &&
+              (call.mode != Mode::kDivergences || 2 * call.targets.size() == M) &&
               (call.mode != Mode::kSample || call.samples.size() == M),
           Status::kInternal, "step: {} outputs; {} logits, {} targets, {} samples", M, logits,
           call.targets.size(), call.samples.size());
@@ -136,11 +154,11 @@ void Executor::RunStep(const Call& call) {
   moved |= ReserveCoefs(static_cast<int64_t>(adapters.size()));
   if (moved) recorded_.clear();
   recorded_version_ = cache_->version();
-  Recorded& recorded =
-      RecordedFor(shape, call.mode, hidden ? call.layers : dims.num_layers, adapters);
+  const int64_t layers = hidden ? call.layers : dims.num_layers;
+  Recorded& recorded = RecordedFor(shape, {call.mode, layers, call.top}, adapters);
   step_.Set(*device_, rows);
   if (!adapters.empty()) SetCoefs(call.rows, adapters, shape.tokens);
-  if (call.mode == Mode::kScores) device_->Write(targets_, 0, std::as_bytes(call.targets));
+  if (!call.targets.empty()) device_->Write(targets_, 0, std::as_bytes(call.targets));
   int64_t position = 0;
   for (const StepRow& row : rows) position = std::max(position, row.position);
   recorded.recording->Run(position, call.cancel);
@@ -164,6 +182,13 @@ void Executor::Read(const Call& call, const Recorded& recorded) {
       std::vector<float> values(call.targets.size() * kScoreFloats);
       device_->Read(recorded.scores, 0, std::as_writable_bytes(std::span(values)));
       *call.scores = ScoresFrom(values);
+      break;
+    }
+    case Mode::kDivergences: {
+      std::vector<float> values(call.targets.size() *
+                                static_cast<size_t>(DivergenceFloats(call.top)));
+      device_->Read(recorded.scores, 0, std::as_writable_bytes(std::span(values)));
+      *call.divergences = DivergencesFrom(values, call.top);
       break;
     }
     case Mode::kSample:
@@ -194,58 +219,95 @@ void Executor::SetCoefs(Rows rows, const Adapters& adapters, int64_t T) {
   device_->Write(coefs_, 0, std::as_bytes(std::span(coefs)));
 }
 
-Executor::Recorded& Executor::RecordedFor(const StepShape& shape, Mode mode, int64_t layers,
+Executor::Recorded& Executor::RecordedFor(const StepShape& shape, const Form& form,
                                           const Adapters& adapters) {
   const auto found = std::ranges::find_if(recorded_, [&](const auto& r) {
-    return r->shape == shape && r->mode == mode && r->layers == layers && r->adapters == adapters;
+    return r->shape == shape && r->form == form && r->adapters == adapters;
   });
   if (found != recorded_.end()) {
     recorded_.splice(recorded_.begin(), recorded_, found);
   } else {
-    recorded_.push_front(Record(shape, mode, layers, adapters));
+    recorded_.push_front(Record(shape, form, adapters));
     if (recorded_.size() > kMaxRecordings) recorded_.pop_back();
   }
   return *recorded_.front();
 }
 
-std::unique_ptr<Executor::Recorded> Executor::Record(const StepShape& shape, Mode mode,
-                                                     int64_t layers, const Adapters& adapters) {
+std::unique_ptr<Executor::Recorded> Executor::Record(const StepShape& shape, const Form& form,
+                                                     const Adapters& adapters) {
   auto out = std::make_unique<Recorded>();
   out->shape = shape;
-  out->mode = mode;
-  out->layers = layers;
+  out->form = form;
   out->adapters = adapters;
   out->recording = std::make_unique<Recording>(device_, FamilyOf(*device_), arena_);
   Recording& recording = *out->recording;
   // Of one token: then launches count. A program is compiled for each shape of these.
-  if (shape.tokens == 1 && mode != Mode::kPrefill) recording.UseOneLaunch();
+  if (shape.tokens == 1 && form.mode != Mode::kPrefill) recording.UseOneLaunch();
   if (options_.rounds_activations) recording.RoundActivations();
   const Step step = step_.step(shape);
   std::vector<StepAdapter> beside;
   for (size_t i = 0; i < adapters.size(); ++i) {
     beside.push_back({&adapters[i]->blocks(), {coefs_, static_cast<int64_t>(i) * shape.tokens}});
   }
-  const ResidualStream stream = network_.Forward(recording, step, *cache_, layers, beside);
-  const int64_t M = shape.outputs;
-  if (mode == Mode::kLogits || mode == Mode::kSample) {
-    const Tensor logits = network_.Logits(recording, step, stream, 0, M);
-    out->logits = logits.buffer;
-    if (mode == Mode::kSample) sampler_.Record(recording, logits);
-  }
-  if (mode == Mode::kHidden && M > 0) {
-    const bool is_last = layers == network_.dims().num_layers;
-    out->logits = network_.Hidden(recording, step, stream, 0, M, is_last).buffer;
-  }
-  if (mode == Mode::kScores) {
-    const Tensor scores = recording.Temp({M, kScoreFloats});
-    out->scores = scores.buffer;
-    for (int64_t first = 0; first < M; first += logits_rows()) {
-      const int64_t n = std::min(logits_rows(), M - first);
-      ScoreRows(recording, network_.Logits(recording, step, stream, first, n), targets_, first,
-                scores);
-    }
-  }
+  const ResidualStream stream = network_.Forward(recording, step, *cache_, form.layers, beside);
+  if (shape.outputs > 0) RecordOutputs(*out, step, stream);
   return out;
+}
+
+void Executor::RecordOutputs(Recorded& recorded, const Step& step, const ResidualStream& stream) {
+  Recording& recording = *recorded.recording;
+  const int64_t M = step.shape.outputs;
+  const Form& form = recorded.form;
+  switch (form.mode) {
+    case Mode::kPrefill:
+      break;
+    case Mode::kLogits:
+      recorded.logits = network_.Logits(recording, step, stream, 0, M).buffer;
+      break;
+    case Mode::kSample: {
+      const Tensor logits = network_.Logits(recording, step, stream, 0, M);
+      recorded.logits = logits.buffer;
+      sampler_.Record(recording, logits);
+      break;
+    }
+    case Mode::kHidden: {
+      const bool is_last = form.layers == network_.dims().num_layers;
+      recorded.logits = network_.Hidden(recording, step, stream, 0, M, is_last).buffer;
+      break;
+    }
+    case Mode::kScores: {
+      const Tensor scores = recording.Temp({M, kScoreFloats});
+      recorded.scores = scores.buffer;
+      for (int64_t first = 0; first < M; first += logits_rows()) {
+        const int64_t n = std::min(logits_rows(), M - first);
+        ScoreRows(recording, network_.Logits(recording, step, stream, first, n), targets_, first,
+                  scores);
+      }
+      break;
+    }
+    case Mode::kDivergences:
+      RecordDivergences(recorded, step, stream);
+  }
+}
+
+// The first half of the outputs is the base's. Where a piece holds all, the head is read once.
+void Executor::RecordDivergences(Recorded& recorded, const Step& step,
+                                 const ResidualStream& stream) {
+  Recording& recording = *recorded.recording;
+  const int64_t M = step.shape.outputs / 2, top = recorded.form.top;
+  const Tensor out = recording.Temp({M, DivergenceFloats(top)});
+  recorded.scores = out.buffer;
+  if (2 * M <= logits_rows()) {
+    const Tensor sides = network_.Logits(recording, step, stream, 0, 2 * M);
+    return DivergenceRows(recording, {sides, sides, 0, M}, M, targets_, 0, top, out);
+  }
+  const int64_t most = std::max<int64_t>(logits_rows() / 2, 1);
+  for (int64_t first = 0; first < M; first += most) {
+    const int64_t n = std::min(most, M - first);
+    const Tensor base = network_.Logits(recording, step, stream, first, n);
+    const Tensor adapted = network_.Logits(recording, step, stream, M + first, n);
+    DivergenceRows(recording, {base, adapted, 0, 0}, n, targets_, first, top, out);
+  }
 }
 
 void Executor::Forget(const Adapter& adapter) {

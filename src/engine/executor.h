@@ -44,6 +44,11 @@ class Executor {
   // device, in pieces.
   std::vector<RowScore> Scores(Rows rows, std::span<const int32_t> targets,
                                const CancelFlag* cancel);
+  // How pairs of rows differ: rows[i], the base, and rows[i + n], of n pairs with the same ids and
+  // outputs. Of each of their M outputs, in order, with the `top` tokens that moved most; targets
+  // [M] as for Scores. The logits stay on the device, in pieces.
+  std::vector<RowDivergence> Divergences(Rows rows, std::span<const int32_t> targets, int64_t top,
+                                         const CancelFlag* cancel);
   // Samples after each output: samples [M]. kNoToken where logits are not numbers. logits: where
   // not empty, [M, vocab_size] of them as they were before sampling.
   std::vector<int32_t> Sample(Rows rows, std::span<const SampleRow> samples,
@@ -62,6 +67,11 @@ class Executor {
  private:
   using Mode = StepMode;
   using Call = StepCall;
+  struct Form {  // what is computed of a step
+    Mode mode = Mode::kPrefill;
+    int64_t layers = 0, top = 0;
+    bool operator==(const Form&) const = default;
+  };
   struct Recorded;
 
   void Compute(const Call& call);  // submission thread, as what follows
@@ -69,10 +79,11 @@ class Executor {
   using Adapters = std::vector<const Adapter*>;
   bool ReserveCoefs(int64_t adapters);  // true where the buffer moved
   void SetCoefs(Rows rows, const Adapters& adapters, int64_t T);
-  Recorded& RecordedFor(const StepShape& shape, Mode mode, int64_t layers,
-                        const Adapters& adapters);
-  std::unique_ptr<Recorded> Record(const StepShape& shape, Mode mode, int64_t layers,
+  Recorded& RecordedFor(const StepShape& shape, const Form& form, const Adapters& adapters);
+  std::unique_ptr<Recorded> Record(const StepShape& shape, const Form& form,
                                    const Adapters& adapters);
+  void RecordOutputs(Recorded& recorded, const Step& step, const ResidualStream& stream);
+  void RecordDivergences(Recorded& recorded, const Step& step, const ResidualStream& stream);
   void Read(const Call& call, const Recorded& recorded);
 
   const std::shared_ptr<Device> device_;

@@ -78,14 +78,15 @@ std::shared_ptr<Model> Model::Load(std::shared_ptr<Runtime> runtime, const std::
       options.context_length == 0 ? model->network_->dims().context_length : options.context_length;
   model->prefill_chunk_ = std::min(options.prefill_chunk, model->context_length_);
   model->kv_type_ = options.kv_type;
-  model->executor_ =
-      std::make_unique<Executor>(model->device_, *model->network_,
-                                 ExecutorOptions{.max_length = model->context_length_,
-                                                 .max_tokens = model->prefill_chunk_,
-                                                 .cache_specs = model->cache_specs(),
-                                                 .kv_limit = options.kv_limit,
-                                                 .rounds_activations = options.round_activations,
-                                                 .parallel_slots = options.parallel_slots});
+  model->executor_ = std::make_unique<Executor>(
+      model->device_, *model->network_,
+      ExecutorOptions{.max_length = model->context_length_,
+                      // At least what a pair of rows takes.
+                      .max_tokens = std::max<int64_t>(model->prefill_chunk_, 2),
+                      .cache_specs = model->cache_specs(),
+                      .kv_limit = options.kv_limit,
+                      .rounds_activations = options.round_activations,
+                      .parallel_slots = options.parallel_slots});
   const uint64_t prefix_bytes = options.prefix_cache.value_or(DefaultPrefixCache(
       model->device_->memory(), model->network_->stats().bytes, options.kv_limit));
   if (prefix_bytes > 0) {
@@ -103,6 +104,10 @@ void Model::CheckText(std::span<const int32_t> ids) const {
   Require(!ids.empty(), Status::kArg, "text: has no tokens, want 1 at least");
   Require(ids.size() <= static_cast<size_t>(context_length_), Status::kContextFull,
           "text: {} tokens do not fit, the model's context is {}", ids.size(), context_length_);
+  CheckIds(ids);
+}
+
+void Model::CheckIds(std::span<const int32_t> ids) const {
   const int64_t vocab_size = network_->dims().vocab_size;
   for (size_t i = 0; i < ids.size(); ++i) {
     Require(ids[i] >= 0 && ids[i] < vocab_size, Status::kArg,

@@ -65,8 +65,9 @@ class Model {
   Executor& executor() const { return *executor_; }
   PrefixCache* prefix_cache() const { return prefix_cache_.get(); }  // null: none
   void Trim();  // what no session has goes back to the device: cached prefixes, recordings
-  // ARG where the ids are none or one is not in the vocabulary, naming it; CONTEXT_FULL where they
-  // are too many.
+  // ARG naming the first id that is not in the vocabulary, and its index.
+  void CheckIds(std::span<const int32_t> ids) const;
+  // That, ARG where the ids are none, and CONTEXT_FULL where they are too many.
   void CheckText(std::span<const int32_t> ids) const;
 
  private:

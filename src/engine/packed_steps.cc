@@ -14,8 +14,9 @@ constexpr size_t kMaxRows = 64;
 
 class Packer {
  public:
-  Packer(Executor& executor, std::span<const PackedItem> items, int64_t max_outputs)
-      : executor_(executor), items_(items), max_outputs_(max_outputs) {}
+  Packer(Executor& executor, std::span<const PackedItem> items, int64_t max_outputs,
+         int64_t max_tokens)
+      : executor_(executor), items_(items), max_outputs_(max_outputs), max_tokens_(max_tokens) {}
 
   bool is_done() const { return next_ == items_.size(); }
 
@@ -42,8 +43,8 @@ class Packer {
       const PackedItem& item = items_[i];
       const auto size = static_cast<int64_t>(item.ids.size());
       const int64_t first = std::max(done, size - item.outputs);  // id with an output
-      const int64_t n = std::min(
-          {size - done, executor_.max_tokens() - tokens, first - done + max_outputs_ - wanted});
+      const int64_t n =
+          std::min({size - done, max_tokens_ - tokens, first - done + max_outputs_ - wanted});
       if (n <= 0) return;
       if (done == 0) {
         sequences.push_back(item.prefix != nullptr ? item.prefix->Fork()
@@ -75,7 +76,7 @@ class Packer {
 
   Executor& executor_;
   const std::span<const PackedItem> items_;
-  const int64_t max_outputs_;
+  const int64_t max_outputs_, max_tokens_;
   size_t max_rows_ = kMaxRows;
   size_t next_ = 0;                 // item
   int64_t done_ = 0;                // ids of it
@@ -85,8 +86,8 @@ class Packer {
 }  // namespace
 
 void RunPacked(Executor& executor, std::span<const PackedItem> items, int64_t max_outputs,
-               const CancelFlag* cancel, const PackedStep& step) {
-  Packer packer(executor, items, max_outputs);
+               const CancelFlag* cancel, const PackedStep& step, int64_t max_tokens) {
+  Packer packer(executor, items, max_outputs, max_tokens > 0 ? max_tokens : executor.max_tokens());
   while (!packer.is_done()) {
     ThrowIfCancelled(cancel, "batch");
     packer.Step(step);

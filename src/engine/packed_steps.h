@@ -26,10 +26,11 @@ struct PackedOutputs {
 
 using PackedStep = std::function<void(Executor::Rows rows, std::span<const PackedOutputs> outputs)>;
 
-// Calls `step` with rows that cover all ids of all items in order, at most max_outputs outputs a
-// step; it runs them in one of the executor's ways. Where the rows' keys and values do not fit in
-// memory (OOM_DEVICE), goes on with fewer rows a step.
+// Calls `step` with rows that cover all ids of all items in order, at most max_outputs outputs and
+// max_tokens ids a step (0: what the executor takes); it runs them in one of the executor's ways.
+// Where the rows' keys and values do not fit in memory (OOM_DEVICE), goes on with fewer rows a
+// step.
 void RunPacked(Executor& executor, std::span<const PackedItem> items, int64_t max_outputs,
-               const CancelFlag* cancel, const PackedStep& step);
+               const CancelFlag* cancel, const PackedStep& step, int64_t max_tokens = 0);
 
 }  // namespace inference

@@ -32,7 +32,7 @@ RequestRun::RequestRun(std::shared_ptr<Session> session, GenerateRequest request
       peak_before_(session_->model().device()->memory().peak) {
   const Ids prompt = this->request().prompt;
   session_->CheckIds(prompt);
-  if (this->request().adapters) session_->CheckAdapters(*this->request().adapters);
+  if (this->request().adapters) this->request().adapters->CheckModel(session_->model());
   const int64_t held = this->request().whole_context ? 0 : session_->length();
   Require(static_cast<int64_t>(prompt.size()) <= session_->capacity() - held, Status::kContextFull,
           "prompt: {} tokens do not fit, the session holds {} of {}", prompt.size(), held,

@@ -36,15 +36,8 @@ void Session::CutTo(int64_t length) {
   kv_bytes_ = sequence_.bytes();
 }
 
-void Session::CheckAdapters(const AdapterSet& adapters) const {
-  for (const AdapterUse& use : adapters.uses()) {
-    Require(&use.adapter->model() == model_.get(), Status::kArg,
-            "adapters: {} was loaded for another model", use.adapter->hash());
-  }
-}
-
 void Session::SetAdapters(AdapterSet adapters) {
-  CheckAdapters(adapters);
+  adapters.CheckModel(*model_);
   if (adapters != adapters_) CutTo(0);
   adapters_ = std::move(adapters);
 }
@@ -110,14 +103,6 @@ std::shared_ptr<Session> Session::Fork() const {
   return fork;
 }
 
-void Session::CheckIds(std::span<const int32_t> ids) const {
-  const int64_t vocab_size = model_->network().dims().vocab_size;
-  for (size_t i = 0; i < ids.size(); ++i) {
-    Require(ids[i] >= 0 && ids[i] < vocab_size, Status::kArg,
-            "token {}: id is {}, the vocabulary is 0..{}", i, ids[i], vocab_size - 1);
-  }
-}
-
 void Session::PrepareStep(std::span<const int32_t> ids) {
   const auto T = static_cast<int64_t>(ids.size());
   Require(T >= 1 && T <= model_->prefill_chunk(), Status::kInternal,
@@ -168,7 +153,9 @@ std::vector<RowScore> Session::PrefillScores(std::span<const int32_t> ids,
   return scores;
 }
 
-int64_t Session::logits_chunk() const { return model_->executor().logits_rows(); }
+int64_t Session::logits_chunk() const {
+  return std::min(model_->executor().logits_rows(), model_->prefill_chunk());
+}
 
 int32_t Session::PrefillAndSample(std::span<const int32_t> ids, const SampleRow& row,
                                   const CancelFlag* cancel, std::span<float> logits) {

@@ -32,7 +32,6 @@ class Session : private CommitListener {
   // is held is of use any more: the session is reset. ARG for adapters of another model.
   void SetAdapters(AdapterSet adapters);
   const AdapterSet& adapters() const { return adapters_; }
-  void CheckAdapters(const AdapterSet& adapters) const;  // the ARG by itself
 
   void Reset();
   // Keeps the longest possible common prefix of what is held and `ids` (a sliding window may have
@@ -48,8 +47,7 @@ class Session : private CommitListener {
   // of them goes on.
   std::shared_ptr<Session> Fork() const;
 
-  // ARG naming the first id that is not in the vocabulary, and its index.
-  void CheckIds(std::span<const int32_t> ids) const;
+  void CheckIds(std::span<const int32_t> ids) const { model_->CheckIds(ids); }
 
   // Computes one chunk (1 to model().prefill_chunk() ids) and commits it. CONTEXT_FULL where it
   // does not fit, CANCELLED where `cancel` is set meanwhile: two slices of work may follow

@@ -7,8 +7,8 @@
 
 #include "engine/adapter.h"
 #include "nn/kv_sequence.h"
+#include "ops/divergence.h"
 #include "ops/sample.h"
-#include "ops/score.h"
 #include "util/cancel.h"
 
 namespace inference {
@@ -23,7 +23,7 @@ struct ExecutorRow {
   int64_t ahead = 0;  // tokens of the sequence before these that are computed, but not committed
 };
 
-enum class StepMode { kPrefill, kLogits, kScores, kSample, kHidden };
+enum class StepMode { kPrefill, kLogits, kScores, kDivergences, kSample, kHidden };
 
 struct StepCall {
   // Gets what is after output `first`, and so on: whole rows.
@@ -36,9 +36,11 @@ struct StepCall {
   std::span<const ExecutorRow> rows;
   const CancelFlag* cancel = nullptr;
   int64_t layers = 0;                     // kHidden; otherwise all
+  int64_t top = 0;                        // kDivergences: tokens that moved most
   std::vector<Values> logits = {};        // kLogits, kSample: of [M, V]; kHidden: states, [M, D]
-  std::span<const int32_t> targets = {};  // kScores: [M]
+  std::span<const int32_t> targets = {};  // kScores: [M]; kDivergences: [M / 2]
   std::vector<RowScore>* scores = nullptr;
+  std::vector<RowDivergence>* divergences = nullptr;
   std::span<const SampleRow> samples = {};  // kSample: [M]
   std::vector<int32_t>* sampled = nullptr;
 };

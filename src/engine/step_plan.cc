@@ -6,9 +6,14 @@ namespace inference {
 
 namespace {
 
+// Its results depend on which rows there are, or on how far they go.
+bool IsForOneCall(StepMode mode) {
+  return mode == StepMode::kHidden || mode == StepMode::kDivergences;
+}
+
 // What a step of both computes; nothing where they cannot share one.
 std::optional<StepMode> Joined(StepMode a, StepMode b) {
-  if (a == StepMode::kHidden || b == StepMode::kHidden) return std::nullopt;
+  if (IsForOneCall(a) || IsForOneCall(b)) return std::nullopt;
   if (a == b || b == StepMode::kPrefill) return a;
   if (a == StepMode::kPrefill) return b;
   return std::nullopt;
@@ -121,6 +126,8 @@ void SharedStep::Add(const StepPart& part) {
   if (!part.is_last()) return;
   if (from.mode != StepMode::kPrefill) call_.mode = from.mode;
   call_.layers = from.layers;
+  call_.top = from.top;
+  call_.divergences = from.divergences;  // of the only call
   for (const StepCall::Values& out : from.logits) {
     if (out.values.empty()) continue;
     call_.logits.push_back({outputs_ + out.first, out.values});

@@ -19,8 +19,21 @@ struct RowScore {
 void ScoreRows(Recording& recording, const Tensor& logits, const Buffer& targets, int64_t first,
                const Tensor& scores);
 
+constexpr int64_t kScoreFloats = 36;  // of a row
+
+// What the device has summed of one row (cl/score_row.cl).
+class ScoreSums {
+ public:
+  explicit ScoreSums(std::span<const float> row);  // [kScoreFloats], borrowed
+  double Logprob(float logit) const;               // ln of the probability of a token
+  RowScore score() const;
+
+ private:
+  std::span<const float> row_;
+  double log_sum_ = 0.0;
+};
+
 // What ScoreRows left of T rows, its tensor as it was read.
 std::vector<RowScore> ScoresFrom(std::span<const float> rows);
-constexpr int64_t kScoreFloats = 36;  // of a row
 
 }  // namespace inference

@@ -117,13 +117,11 @@ TEST_F(Many, ClassesAreTokensOrLabels) {
     EXPECT_GE(desc.tokens, 2u);
     EXPECT_GT(text.len, 0u);
   }
-  Request request;
-  ASSERT_OK(inf_request_new(request.out(), &err));
   const Inputs labels = Texts({" fox", " dog", " jumps"}), none = Texts({});
   Items scored;
-  EXPECT_FAILS(INF_E_ARG, "neither a request nor flags",
-               inf_classify(model, prompts.get(), labels.get(), request.get(), 0, nullptr,
-                            scored.out(), &err));
+  EXPECT_FAILS(INF_E_ARG, "flags: are 0x1, want 0 where labels are scored",
+               inf_classify(model, prompts.get(), labels.get(), nullptr, INF_CLASSIFY_LOGITS,
+                            nullptr, scored.out(), &err));
   EXPECT_FAILS(
       INF_E_ARG, "labels: are none",
       inf_classify(model, prompts.get(), none.get(), nullptr, 0, nullptr, scored.out(), &err));

@@ -84,7 +84,7 @@ TEST(ClassifyLabels, TheBestLabelIsTheLikeliest) {
   pairs.push_back({prompts[0], labels[0]});
   pairs.push_back({prompts[0], none});
   pairs.push_back({prompts[0], labels[2]});
-  const auto got = ClassifyLabels(model, pairs, labels.size(), nullptr);
+  const auto got = ClassifyLabels(model, pairs, labels.size(), {}, nullptr);
   ASSERT_EQ(got.size(), prompts.size() + 1);
   for (size_t i = 0; i < prompts.size(); ++i) {
     size_t best = 0;

@@ -154,6 +154,38 @@ TEST(StepPlan, WhatFailedBesideOthersIsAlone) {
   EXPECT_THAT(first.Plan(kLimits), ElementsAre(Pair(0, 300)));
 }
 
+// Halves of the rows are its sides: others would come between.
+TEST(StepPlan, PairsAreAmongThemselves) {
+  Waiting waiting;
+  waiting.Add(StepMode::kDivergences, {5, 5}, 2);
+  waiting.Add(StepMode::kDivergences, {3, 3}, 1);
+  waiting.Decode();
+  EXPECT_THAT(waiting.Plan(kLimits), ElementsAre(Pair(0, 10)));
+  Waiting behind;
+  behind.Prompt(20);
+  behind.Add(StepMode::kDivergences, {5, 5}, 2);
+  EXPECT_THAT(behind.Plan(kLimits), ElementsAre(Pair(0, 20)));
+}
+
+TEST(SharedStep, OfPairsIsTheCallItself) {
+  const std::vector<int32_t> ids = {10, 11}, targets = {7};
+  const std::vector<ExecutorRow> rows = {{nullptr, ids, 1}, {nullptr, ids, 1}};
+  std::vector<RowDivergence> out;
+  const StepCall call{.mode = StepMode::kDivergences,
+                      .rows = rows,
+                      .top = 5,
+                      .targets = targets,
+                      .divergences = &out};
+  PendingCall pending(call);
+  const std::vector<StepPart> parts = {{&pending, 4}};
+  SharedStep step(parts);
+  EXPECT_EQ(step.call().mode, StepMode::kDivergences);
+  EXPECT_EQ(step.call().top, 5);
+  EXPECT_EQ(step.call().divergences, &out);
+  EXPECT_THAT(step.call().targets, ElementsAre(7));
+  step.HandOut();
+}
+
 // Parts and results of calls of several kinds.
 TEST(SharedStep, GivesEachCallItsOwn) {
   const std::vector<int32_t> ids = {10, 11, 12, 13, 14, 15};

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "ops/attention.h"
+#include "ops/divergence.h"
 #include "ops/embedding.h"
 #include "ops/matmul.h"
 #include "ops/sample.h"
@@ -175,6 +176,21 @@ TEST(Work, OfTheRest) {
   EXPECT_EQ(rope.flops, 2 * 6 * 6 * 4U);  // queries and keys, four pairs each
   EXPECT_EQ(Find(times, "sample_partial").work.read_bytes, 64 * 4U);
   EXPECT_EQ(Find(times, "sample_pick").launches, 1U);
+}
+
+// Two passes over each row for its softmax, one over both for what lies between them.
+TEST(Work, OfADivergence) {
+  const Tensor logits = Zeros({4, 64}), targets = Zeros({2});
+  const Work work = Find(ProfileOf([&](Recording& recording) {
+                           DivergenceRows(recording, {logits, logits, 0, 2}, 2, targets.buffer, 0,
+                                          3, Zeros({2, DivergenceFloats(3)}));
+                         }),
+                         "divergence_rows")
+                        .work;
+  EXPECT_EQ(work.what, "64 logits");
+  EXPECT_EQ(work.read_bytes, 3 * 4 * 64 * 4U);
+  EXPECT_EQ(work.written_bytes, 2 * (168 + 3 * 4) * 4U);
+  EXPECT_EQ(work.flops, 2 * 64 * 100U);
 }
 
 // One launch a token gives way to a launch for each kernel while a profile runs, and comes back.

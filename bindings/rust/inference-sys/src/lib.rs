@@ -407,7 +407,44 @@ pub struct inf_embed_options {
     pub flags: u32,
     pub pooling: u32,
     pub layer: u32,
+    pub request: *const inf_request,
 }
+
+pub const INF_DIFF_LAST: u32 = 1;
+
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct inf_diff_options {
+    pub struct_size: u32,
+    pub flags: u32,
+    pub top_k: u32,
+    pub reserved: u32,
+    pub window: u64,
+    pub overlap: u64,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct inf_diff_desc {
+    pub struct_size: u32,
+    pub reserved: u32,
+    pub tokens: u64,
+    pub positions: u64,
+    pub base_logprob: f64,
+    pub adapted_logprob: f64,
+    pub mean_kl: f64,
+    pub mean_kl_reverse: f64,
+    pub mean_js: f64,
+    pub max_kl: f64,
+    pub max_js: f64,
+}
+
+pub const INF_DIFF_BASE: u32 = 0;
+pub const INF_DIFF_ADAPTED: u32 = 1;
+pub const INF_DIFF_KL: u32 = 2;
+pub const INF_DIFF_KL_REVERSE: u32 = 3;
+pub const INF_DIFF_JS: u32 = 4;
+pub const INF_DIFF_COLUMNS: u32 = 5;
 
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -912,6 +949,32 @@ extern "C" {
         items: *const inf_items,
         index: u64,
         out: *mut inf_floats,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_diff(
+        model: *mut inf_model,
+        texts: *const inf_inputs,
+        base: *const inf_request,
+        adapted: *const inf_request,
+        options: *const inf_diff_options,
+        cancel: *mut inf_cancel,
+        out: *mut *mut inf_items,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_items_diff(
+        items: *const inf_items,
+        index: u64,
+        out: *mut inf_diff_desc,
+        ids: *mut inf_tokens,
+        values: *mut inf_floats,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_items_moved(
+        items: *const inf_items,
+        index: u64,
+        position: u64,
+        ids: *mut inf_tokens,
+        logprobs: *mut inf_floats,
         err: *mut inf_error,
     ) -> inf_status;
     pub fn inf_sampling_init(sampling: *mut inf_sampling);

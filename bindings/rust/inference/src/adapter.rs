@@ -46,6 +46,31 @@ pub(crate) fn split(uses: &[AdapterUse]) -> (Vec<*const sys::inf_adapter>, Vec<f
     uses.iter().map(|(adapter, scale)| (adapter.raw() as *const sys::inf_adapter, *scale)).unzip()
 }
 
+handle!(UnderHandle, inf_request, inf_request_free, Send);
+
+/// What a call runs under that takes no session: a request that says this and nothing else.
+pub(crate) struct Under(Option<UnderHandle>);
+
+impl Under {
+    pub(crate) fn of(uses: &[AdapterUse]) -> Result<Self> {
+        if uses.is_empty() {
+            return Ok(Under(None));
+        }
+        let request = UnderHandle::from_call(|out, err| unsafe { sys::inf_request_new(out, err) })?;
+        let (adapters, scales) = split(uses);
+        call(|err| unsafe {
+            let (list, n) = (adapters.as_ptr(), adapters.len());
+            sys::inf_request_set_adapters(request.raw(), list, scales.as_ptr(), n, err)
+        })?;
+        Ok(Under(Some(request)))
+    }
+
+    /// NULL for the base.
+    pub(crate) fn raw(&self) -> *const sys::inf_request {
+        self.0.as_ref().map_or(ptr::null(), |request| request.raw() as *const _)
+    }
+}
+
 // SAFETY, in all of these: live handles, pointers with their lengths.
 impl Model {
     /// Loads an adapter that PEFT, mlx-lm or go-mlx wrote: a folder, or the file with its tensors. Options

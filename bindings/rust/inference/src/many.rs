@@ -5,9 +5,10 @@ use std::ptr;
 
 use inference_sys as sys;
 
+use crate::adapter::Under;
 use crate::error::call;
 use crate::raw::{self, handle, Buf, Floats};
-use crate::{Cancel, Model, Result, Score, Session, TokenId};
+use crate::{AdapterUse, Cancel, Model, Result, Score, Session, TokenId};
 
 handle!(
     /// Texts that go into a call.
@@ -20,7 +21,7 @@ handle!(
 
 // SAFETY, in all of these: handles are live, and `&mut` or a fresh object excludes other calls.
 impl Inputs {
-    fn of<T: AsRef<str>>(texts: &[T]) -> Result<Self> {
+    pub(crate) fn of<T: AsRef<str>>(texts: &[T]) -> Result<Self> {
         let inputs = Inputs::from_call(|out, err| unsafe { sys::inf_inputs_new(out, err) })?;
         let flags = sys::INF_ADD_SPECIAL | sys::INF_PARSE_SPECIAL;
         for text in texts {
@@ -35,7 +36,7 @@ impl Inputs {
 }
 
 impl Items {
-    fn collect<T>(&self, take: impl Fn(u64) -> Result<T>) -> Vec<Result<T>> {
+    pub(crate) fn collect<T>(&self, take: impl Fn(u64) -> Result<T>) -> Vec<Result<T>> {
         let count = unsafe { sys::inf_items_count(self.raw()) };
         (0..count).map(take).collect()
     }
@@ -89,19 +90,22 @@ impl Session {
 }
 
 impl Model {
-    /// The likeliest next token of each prompt or, where there are labels, the likeliest label.
+    /// The likeliest next token of each prompt or, where there are labels, the likeliest label. Under
+    /// adapters; none is the base.
     pub fn classify<T: AsRef<str>, L: AsRef<str>>(
         &self,
         prompts: &[T],
         labels: &[L],
+        under: &[AdapterUse],
         cancel: Option<&Cancel>,
     ) -> Result<Vec<Result<Class>>> {
         let texts = Inputs::of(prompts)?;
         let choices = if labels.is_empty() { None } else { Some(Inputs::of(labels)?) };
         let choices = choices.as_ref().map_or(ptr::null_mut(), Inputs::raw);
+        let under = Under::of(under)?;
         let cancel = cancel.map_or(ptr::null_mut(), Cancel::raw);
         let items = Items::from_call(|out, err| unsafe {
-            sys::inf_classify(self.raw(), texts.raw(), choices, ptr::null(), 0, cancel, out, err)
+            sys::inf_classify(self.raw(), texts.raw(), choices, under.raw(), 0, cancel, out, err)
         })?;
         Ok(items.collect(|i| {
             let mut desc: sys::inf_class_desc = unsafe { raw::zeroed() };
@@ -119,11 +123,13 @@ impl Model {
         }))
     }
 
-    /// The pooled hidden states of the last layer of each text, a vector of length 1.
+    /// The pooled hidden states of the last layer of each text, a vector of length 1. Under adapters; none
+    /// is the base.
     pub fn embed<T: AsRef<str>>(
         &self,
         texts: &[T],
         pooling: Pooling,
+        under: &[AdapterUse],
         cancel: Option<&Cancel>,
     ) -> Result<Vec<Result<Vec<f32>>>> {
         let inputs = Inputs::of(texts)?;
@@ -134,6 +140,8 @@ impl Model {
             Pooling::Last => sys::INF_POOL_LAST,
             Pooling::First => sys::INF_POOL_FIRST,
         };
+        let under = Under::of(under)?;
+        options.request = under.raw();
         let cancel = cancel.map_or(ptr::null_mut(), Cancel::raw);
         let items = Items::from_call(|out, err| unsafe {
             sys::inf_embed(self.raw(), inputs.raw(), &options, cancel, out, err)

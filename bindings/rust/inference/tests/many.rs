@@ -16,18 +16,18 @@ fn many_texts_are_each_alone() {
     assert_eq!(scores[2].as_ref().unwrap_err().kind(), ErrorKind::Argument);
 
     let prompts = ["The quick brown", "Once upon a time"];
-    let classes = model.classify(&prompts, &completions[..2], None).unwrap();
+    let classes = model.classify(&prompts, &completions[..2], &[], None).unwrap();
     let class = classes[0].as_ref().unwrap();
     for (logprob, score) in class.logprobs.iter().zip(&scores) {
         assert!((f64::from(*logprob) - score.as_ref().unwrap().total).abs() < 1e-4);
     }
     assert_eq!(class.text, completions[class.label.unwrap()]);
-    let tokens = model.classify::<_, &str>(&prompts, &[], None).unwrap();
+    let tokens = model.classify::<_, &str>(&prompts, &[], &[], None).unwrap();
     assert!(tokens[1].as_ref().unwrap().token.is_some());
 
-    for vector in model.embed(&prompts, Pooling::Mean, None).unwrap() {
+    for vector in model.embed(&prompts, Pooling::Mean, &[], None).unwrap() {
         let sum: f64 = vector.unwrap().iter().map(|x| f64::from(*x) * f64::from(*x)).sum();
         assert!((sum - 1.0).abs() < 1e-5, "{sum}");
     }
-    assert!(model.embed::<&str>(&[], Pooling::Last, None).unwrap().is_empty());
+    assert!(model.embed::<&str>(&[], Pooling::Last, &[], None).unwrap().is_empty());
 }
