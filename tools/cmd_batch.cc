@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 
@@ -60,6 +61,19 @@ SamplingOptions SamplingOf(const Json& value, SamplingOptions options) {
   return options;
 }
 
+// A factor for each --adapter: what the line says, or what the command line does.
+std::vector<float> ScalesOf(const Json& value, const AdapterList& under) {
+  if (!value.contains("scales")) return under.scales;
+  const Json& scales = value["scales"];
+  const bool fits = scales.is_array() && scales.size() == under.scales.size() &&
+                    std::ranges::all_of(scales, [](const Json& x) { return x.is_number(); });
+  if (!fits) {
+    throw ApiError(INF_E_ARG, fmt::format("scales: a number for each --adapter is wanted, {}",
+                                          under.scales.size()));
+  }
+  return scales.get<std::vector<float>>();
+}
+
 void SetPrompt(const Tokenizer& tokenizer, const Request& request, const Json& value) {
   if (value.contains("messages")) {
     Chat chat;
@@ -114,6 +128,7 @@ class BatchRun {
       if (value.contains("id")) job.id = value["id"];
       const Request request = NewRequest(SamplingOf(value, options_.sampling), interrupt_.cancel());
       SetPrompt(tokenizer_, request, value);
+      SetAdapters(request, loaded_.under, ScalesOf(value, loaded_.under));
       uint64_t id = 0;
       Call(inf_batch_add, batch_.get(), static_cast<inf_session*>(nullptr), request.get(), &id);
       of_id_[id] = jobs_.size() - 1;
@@ -172,6 +187,8 @@ Command AddBatch(CLI::App& root) {
   auto options = std::make_shared<Options>();
   CLI::App* app = root.add_subcommand("batch", "Many requests at once, JSON lines in and out");
   AddLoadOptions(*app, options->model);
+  AddAdapterOption(*app, options->model);
+  AddJsonFlag(*app);
   app->add_option("--slots", options->slots, "Requests that run at a time (1..64)")
       ->check(Between(1, 64))
       ->capture_default_str()
@@ -180,18 +197,14 @@ Command AddBatch(CLI::App& root) {
                 "Write results as they end, not in the order of the input");
   AddSamplingOptions(*app, options->sampling);
   app->footer(
-      "Reads an object a line: prompt (a string) or messages, and where they differ from the "
-      "command "
-      "line\n"
-      "max_tokens, temperature, seed, top_k, top_p, min_p, repeat_penalty, stop; id comes back as "
-      "it "
-      "is.\n"
-      "Writes an object a line: index, id, text, finish, metrics; or error. A request gives the "
-      "text "
-      "that\n"
-      "it gives alone.\n\n"
+      "Reads an object a line: prompt (a string) or messages, and where they differ from the\n"
+      "command line max_tokens, temperature, seed, top_k, top_p, min_p, repeat_penalty, stop, and\n"
+      "scales: a factor for each --adapter, 0 leaves one out; id comes back as it is. Writes an\n"
+      "object a line: index, id, text, finish, metrics; or error. A request gives the text that "
+      "it\n"
+      "gives alone.\n\n"
       "Example:\n"
-      "  printf '%s\\\n' '{\"prompt\": \"One\"}' '{\"prompt\": \"Two\", \"max_tokens\": 8}' |\n"
+      "  printf '%s\\n' '{\"prompt\": \"One\"}' '{\"prompt\": \"Two\", \"max_tokens\": 8}' |\n"
       "      inference batch --model model.gguf");
   return {app, [options] { BatchRun(*options).Run(); }};
 }

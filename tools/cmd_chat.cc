@@ -23,6 +23,7 @@ struct Options {
   ModelOptions model;
   SamplingOptions sampling;
   std::string system, chat_template;
+  bool json = false;
 };
 
 struct Message {
@@ -84,9 +85,15 @@ void Conversation::Stream(std::string& answer) {
   Call(inf_request_set_chat, request_.get(), chat_.get());
   const inf_result result = RunRequest(session_, request_, [&](const inf_event& event) {
     answer.append(event.text, event.text_len);
+    if (options_.json) return;
     Out({event.text, event.text_len});
     FlushOut();
   });
+  if (options_.json) {
+    return OutLine({{"text", answer},
+                    {"finish", inf_finish_name(result.finish)},
+                    {"metrics", MetricsJson(result)}});
+  }
   Out("\n");
   FlushOut();
   if (IsTerminal(STDERR_FILENO)) {
@@ -153,6 +160,7 @@ Command AddChat(CLI::App& root) {
   app->add_option("--system", options->system, "System message");
   AddTemplateOption(*app, options->chat_template);
   AddSamplingOptions(*app, options->sampling);
+  app->add_flag("--json", options->json, "An object for each answer: text, finish, metrics");
   app->footer(
       "Reads a message a line. Ctrl-C stops an answer and not the program; Ctrl-D leaves.\n"
       "/reset forgets the conversation, /help lists the commands, /quit leaves.\n\n"

@@ -1,7 +1,4 @@
 // inference classify, embed: what follows texts, and texts as vectors, many in one call.
-#include <fmt/format.h>
-
-#include <iostream>
 #include <memory>
 
 #include "generation.h"
@@ -9,33 +6,6 @@
 
 namespace inference::tools {
 namespace {
-
-// A JSON string a line of stdin; blank lines are skipped. ARG names the line that is none.
-std::vector<std::string> ReadTexts() {
-  std::ios::sync_with_stdio(false);
-  std::vector<std::string> texts;
-  std::string line;
-  for (size_t number = 1; std::getline(std::cin, line); ++number) {
-    if (line.find_first_not_of(" \t\r") == line.npos) continue;
-    const Json value = ParseJson(line, fmt::format("line {}", number));
-    if (!value.is_string()) {
-      throw ApiError(INF_E_ARG, fmt::format("line {}: a JSON string is wanted, this is {}", number,
-                                            value.type_name()));
-    }
-    texts.push_back(value.get<std::string>());
-  }
-  return texts;
-}
-
-Inputs InputsOf(const std::vector<std::string>& texts) {
-  Inputs inputs;
-  Call(inf_inputs_new, inputs.out());
-  for (const std::string& text : texts) {
-    Call(inf_inputs_add_text, inputs.get(), text.data(), text.size(),
-         INF_ADD_SPECIAL | INF_PARSE_SPECIAL);
-  }
-  return inputs;
-}
 
 // What `line` makes of each item, or its error.
 template <class Line>
@@ -68,10 +38,11 @@ void RunClassify(const ClassifyOptions& options) {
     throw UsageError("--logits and --label exclude each other");
   }
   const LoadedModel loaded = LoadModel(options.model, nullptr);
-  const Inputs prompts = InputsOf(ReadTexts());
-  const Inputs labels = options.labels.empty() ? Inputs() : InputsOf(options.labels);
+  const Inputs prompts = TextInputs(ReadTexts());
+  const Inputs labels = options.labels.empty() ? Inputs() : TextInputs(options.labels);
+  const Request under = RequestUnder(loaded.under, loaded.under.scales);
   Items items;
-  Call(inf_classify, loaded.model.get(), prompts.get(), labels.get(), nullptr,
+  Call(inf_classify, loaded.model.get(), prompts.get(), labels.get(), under.get(),
        options.logits ? INF_CLASSIFY_LOGITS : 0u, nullptr, items.out());
   TextOutput text;
   FloatsOutput values;
@@ -96,13 +67,15 @@ struct EmbedOptions {
 
 void RunEmbed(const EmbedOptions& options) {
   const LoadedModel loaded = LoadModel(options.model, nullptr);
-  const Inputs texts = InputsOf(ReadTexts());
+  const Inputs texts = TextInputs(ReadTexts());
   auto given = Sized<inf_embed_options>();
   given.flags = options.raw ? INF_EMBED_RAW : 0u;
   given.pooling = options.pooling == "mean"   ? INF_POOL_MEAN
                   : options.pooling == "last" ? INF_POOL_LAST
                                               : INF_POOL_FIRST;
   given.layer = static_cast<uint32_t>(options.layer + 1);
+  const Request under = RequestUnder(loaded.under, loaded.under.scales);
+  given.request = under.get();
   Items items;
   Call(inf_embed, loaded.model.get(), texts.get(), &given, nullptr, items.out());
   FloatsOutput vector;
@@ -118,6 +91,8 @@ Command AddClassify(CLI::App& root) {
   auto options = std::make_shared<ClassifyOptions>();
   CLI::App* app = root.add_subcommand("classify", "What follows each of many prompts");
   AddLoadOptions(*app, options->model);
+  AddAdapterOption(*app, options->model);
+  AddJsonFlag(*app);
   app->add_option("--label", options->labels, "A text that may follow (repeatable)")
       ->type_name("TEXT")
       ->allow_extra_args(false);
@@ -140,6 +115,8 @@ Command AddEmbed(CLI::App& root) {
   auto options = std::make_shared<EmbedOptions>();
   CLI::App* app = root.add_subcommand("embed", "Texts as vectors: pooled hidden states");
   AddLoadOptions(*app, options->model);
+  AddAdapterOption(*app, options->model);
+  AddJsonFlag(*app);
   app->add_option("--pooling", options->pooling, "mean (of all tokens), last or first (cls)")
       ->check(CLI::IsMember({"mean", "last", "first", "cls"}))
       ->capture_default_str();

@@ -91,6 +91,7 @@ template <class Line>
 Command Make(CLI::App* app, const std::shared_ptr<Options>& options, Line line) {
   AddLoadOptions(*app, options->model);
   AddAdapterOption(*app, options->model);
+  AddJsonFlag(*app);
   return {app, [options, line] {
             const Scoring scoring(*options);
             ForEachJsonLine([&](const Json& value) { return line(scoring, *options, value); });

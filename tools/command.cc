@@ -70,6 +70,10 @@ void AddAdapterOption(CLI::App& app, ModelOptions& options) {
       ->type_name("DIR[:SCALE]");
 }
 
+void AddJsonFlag(CLI::App& app) {
+  app.add_flag("--json")->description("JSON lines, which is all that this command writes");
+}
+
 void AddSymlinksFlag(CLI::App& app, bool& allow_symlinks) {
   app.add_flag("--allow-symlinks", allow_symlinks,
                "Files of a model folder may be links to anywhere (Hugging Face hub cache)");

@@ -42,6 +42,7 @@ Command AddQuantize(CLI::App& root);
 Command AddMerge(CLI::App& root);
 Command AddTune(CLI::App& root);
 Command AddBatch(CLI::App& root);
+Command AddDiff(CLI::App& root);
 
 // Checks of numbers, with messages that say what is wanted.
 CLI::Validator Between(double low, double high);
@@ -64,6 +65,9 @@ void AddModelOptions(CLI::App& app, ModelOptions& options);
 void AddLoadOptions(CLI::App& app, ModelOptions& options);
 
 void AddAdapterOption(CLI::App& app, ModelOptions& options);
+
+// --json where there is no other output: scripts may say it anywhere.
+void AddJsonFlag(CLI::App& app);
 
 void AddSymlinksFlag(CLI::App& app, bool& allow_symlinks);
 

@@ -51,6 +51,23 @@ Gen Start(const Session& session, const Request& request) {
 
 }  // namespace
 
+void AdapterList::Load(const Model& model, const std::vector<std::string>& choices,
+                       bool allow_symlinks, inf_cancel* cancel) {
+  const Config config = NewConfig(allow_symlinks);
+  for (const std::string& text : choices) {
+    const AdapterChoice choice = ParseAdapter(text);
+    Call(inf_adapter_load, model.get(), choice.path.data(), choice.path.size(), config.get(),
+         cancel, adapters.emplace_back().out());
+    scales.push_back(choice.scale);
+  }
+}
+
+std::vector<const inf_adapter*> AdapterList::handles() const {
+  std::vector<const inf_adapter*> out;
+  for (const Adapter& adapter : adapters) out.push_back(adapter.get());
+  return out;
+}
+
 Runtime NewRuntime(bool verbose) {
   Runtime runtime;
   Call(inf_runtime_new, nullptr, verbose ? PrintLog : nullptr, nullptr, nullptr, runtime.out());
@@ -89,24 +106,27 @@ LoadedModel LoadModel(const ModelOptions& options, inf_cancel* cancel) {
   LoadedModel loaded;
   loaded.runtime = NewRuntime(options.verbose);
   loaded.model = LoadModelInto(loaded.runtime, options, cancel);
-  const Config config = NewConfig(options.allow_symlinks);
-  for (const std::string& text : options.adapters) {
-    const AdapterChoice choice = ParseAdapter(text);
-    Call(inf_adapter_load, loaded.model.get(), choice.path.data(), choice.path.size(), config.get(),
-         cancel, loaded.adapters.emplace_back().out());
-    loaded.scales.push_back(choice.scale);
-  }
+  loaded.under.Load(loaded.model, options.adapters, options.allow_symlinks, cancel);
   return loaded;
 }
 
 Session NewSession(const LoadedModel& loaded) {
   Session session;
   Call(inf_session_new, loaded.model.get(), nullptr, session.out());
-  std::vector<const inf_adapter*> adapters;
-  for (const Adapter& adapter : loaded.adapters) adapters.push_back(adapter.get());
-  Call(inf_session_set_adapters, session.get(), adapters.data(), loaded.scales.data(),
+  const std::vector<const inf_adapter*> adapters = loaded.under.handles();
+  Call(inf_session_set_adapters, session.get(), adapters.data(), loaded.under.scales.data(),
        adapters.size());
   return session;
+}
+
+Inputs TextInputs(const std::vector<std::string>& texts) {
+  Inputs inputs;
+  Call(inf_inputs_new, inputs.out());
+  for (const std::string& text : texts) {
+    Call(inf_inputs_add_text, inputs.get(), text.data(), text.size(),
+         INF_ADD_SPECIAL | INF_PARSE_SPECIAL);
+  }
+  return inputs;
 }
 
 Tokenizer LoadTokenizer(const TokenizerOptions& options) {
@@ -123,6 +143,19 @@ void SetTemplate(const Chat& chat, const std::string& chat_template) {
   const bool is_file = std::filesystem::is_regular_file(chat_template);
   const std::string text = is_file ? ReadFile(chat_template) : chat_template;
   Call(inf_chat_set_template, chat.get(), text.data(), text.size());
+}
+
+void SetAdapters(const Request& request, const AdapterList& list,
+                 const std::vector<float>& scales) {
+  const std::vector<const inf_adapter*> adapters = list.handles();
+  Call(inf_request_set_adapters, request.get(), adapters.data(), scales.data(), adapters.size());
+}
+
+Request RequestUnder(const AdapterList& list, const std::vector<float>& scales) {
+  Request request;
+  Call(inf_request_new, request.out());
+  SetAdapters(request, list, scales);
+  return request;
 }
 
 Request NewRequest(const SamplingOptions& options, inf_cancel* cancel) {

@@ -10,11 +10,21 @@
 
 namespace inference::tools {
 
+// Adapters of a model, each with a factor.
+struct AdapterList {
+  std::vector<Adapter> adapters;
+  std::vector<float> scales;
+
+  // More of them, DIR or DIR:SCALE. `cancel` may be null.
+  void Load(const Model& model, const std::vector<std::string>& choices, bool allow_symlinks,
+            inf_cancel* cancel);
+  std::vector<const inf_adapter*> handles() const;
+};
+
 struct LoadedModel {
   Runtime runtime;
   Model model;
-  std::vector<Adapter> adapters;
-  std::vector<float> scales;  // of the adapters
+  AdapterList under;  // of --adapter
 };
 
 // Log lines go to stderr when `verbose`.
@@ -27,9 +37,15 @@ Config NewConfig(bool allow_symlinks);
 Config NewConfig(const ModelOptions& options);
 Model LoadModelInto(const Runtime& runtime, const ModelOptions& options, inf_cancel* cancel);
 Tokenizer LoadTokenizer(const TokenizerOptions& options);
+// Texts for a call on many, with the checkpoint's special tokens.
+Inputs TextInputs(const std::vector<std::string>& texts);
 // Sets the template of --template; nothing where it is empty.
 void SetTemplate(const Chat& chat, const std::string& chat_template);
 
+// What the request runs under, with these factors instead of the list's.
+void SetAdapters(const Request& request, const AdapterList& list, const std::vector<float>& scales);
+// That says this and nothing else.
+Request RequestUnder(const AdapterList& list, const std::vector<float>& scales);
 // UsageError for a bias or an order that is none.
 Request NewRequest(const SamplingOptions& options, inf_cancel* cancel);
 

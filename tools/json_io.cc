@@ -57,6 +57,22 @@ std::string ReadFile(const std::string& path) {
   return text;
 }
 
+std::vector<std::string> ReadTexts() {
+  std::ios::sync_with_stdio(false);
+  std::vector<std::string> texts;
+  std::string line;
+  for (size_t number = 1; std::getline(std::cin, line); ++number) {
+    if (line.find_first_not_of(" \t\r") == line.npos) continue;
+    const Json value = ParseJson(line, fmt::format("line {}", number));
+    if (!value.is_string()) {
+      throw ApiError(INF_E_ARG, fmt::format("line {}: a JSON string is wanted, this is {}", number,
+                                            value.type_name()));
+    }
+    texts.push_back(value.get<std::string>());
+  }
+  return texts;
+}
+
 void ForEachJsonLine(const std::function<Json(const Json&)>& handle, BlankLines blank) {
   std::ios::sync_with_stdio(false);
   std::string line;

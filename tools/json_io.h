@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace inference::tools {
 
@@ -21,6 +22,10 @@ void OutLine(const Json& json);
 
 // The whole file as text; ApiError (NOT_FOUND, IO).
 std::string ReadFile(const std::string& path);
+
+// A JSON string a line of stdin; blank lines are skipped. ApiError (ARG, FORMAT) names the line
+// that is none.
+std::vector<std::string> ReadTexts();
 
 enum class BlankLines { kSkip, kFail };
 

@@ -49,7 +49,7 @@ int Main(int argc, char** argv) {
       AddGenerate(root), AddChat(root),     AddInfo(root),     AddDiscover(root), AddEstimate(root),
       AddDevices(root),  AddTokenize(root), AddRender(root),   AddLogits(root),   AddBench(root),
       AddQuantize(root), AddMerge(root),    AddTune(root),     AddScore(root),    AddRolling(root),
-      AddNext(root),     AddBatch(root),    AddClassify(root), AddEmbed(root)};
+      AddNext(root),     AddBatch(root),    AddClassify(root), AddEmbed(root),    AddDiff(root)};
   try {
     CheckCommandName(root, argc, argv);
     root.parse(argc, argv);
