@@ -137,6 +137,36 @@ TEST(AdapterTest, ANullAdapterIsNoiseOfItsSeed) {
               [&] { Adapter::Null(*like, {.init_scale = NAN}); });
 }
 
+// Its values are N(0, init_scale sqrt(rank_scale)): as many as that, in every matrix.
+TEST(AdapterTest, ANullAdapterHasTheDeviationThatIsAskedFor) {
+  const std::shared_ptr<Model> model = TinyModel("llama-gqa");
+  const auto like = Peft("llama-gqa");
+  for (const double rank_scale : {1.0, 4.0}) {
+    const auto null = Adapter::Null(*like, {.seed = 11, .rank_scale = rank_scale});
+    double sum = 0.0, squares = 0.0;
+    uint64_t count = 0, near = 0;
+    const double want = 0.02 * std::sqrt(rank_scale);
+    for (const BlockLora& block : null->blocks()) {
+      std::vector<float> A(block.qkv_proj.A.size() / sizeof(float));
+      model->device()->Run([&] {
+        model->device()->Read(block.qkv_proj.A, 0, std::as_writable_bytes(std::span(A)));
+      });
+      for (const float x : A) {
+        if (x == 0.0f) continue;  // filled up to whole vectors
+        sum += static_cast<double>(x);
+        squares += static_cast<double>(x) * static_cast<double>(x);
+        near += std::abs(static_cast<double>(x)) < want;
+        ++count;
+      }
+    }
+    const auto n = static_cast<double>(count);
+    EXPECT_GT(count, null->parameters() / 4);
+    EXPECT_NEAR(std::sqrt(squares / n), want, 4 * want / std::sqrt(2 * n));
+    EXPECT_NEAR(sum / n, 0.0, 4 * want / std::sqrt(n));
+    EXPECT_NEAR(static_cast<double>(near) / n, 0.6827, 4 * 0.47 / std::sqrt(n));
+  }
+}
+
 TEST(AdapterSetTest, HasOneFormForOneEffect) {
   const auto a = Peft("llama-gqa"), again = Peft("llama-gqa"), b = Adapter::Null(*a);
   EXPECT_EQ(AdapterSet().key(), "");

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "models/adapter_blocks.h"
+#include "models/adapter_parts.h"
 #include "models/describe.h"
 #include "models/gguf_parts.h"
 #include "models/model_parts.h"
@@ -152,13 +153,20 @@ TEST(AdapterOnEverythingTest, IsWhatMergedWeightsGive) {
   }
 }
 
-// PEFT's adapter in its three forms, beside weights that stay quantised.
+// PEFT's adapter beside weights that stay quantised; its other forms are the same adapter there,
+// too.
 TEST(AdapterOnQuantisedTest, IsWhatMergedFloatsGive) {
   const WithMatmulChoice with(kTilesChoice);
   for (const char* model : {"llama-gqa", "gemma3-text", "qwen2-bias", "qwen3-qknorm"}) {
     const std::string folder = kTiny + model;
     const auto network = LoadTestModel(folder + "/model-mlx-4bit");
     const AdapterFile file = ReadAdapter(folder + "/adapter-peft", network->dims());
+    const TempDir mlx_lm, go_mlx;
+    const AdapterParts forms = AdapterParts::Read(folder + "/adapter-peft");
+    forms.AsMlxLm().Write(mlx_lm, "adapters.safetensors");
+    forms.AsGoMlx().Write(go_mlx, "adapter.safetensors");
+    EXPECT_EQ(ReadAdapter(mlx_lm.path(), network->dims()).hash, file.hash) << model;
+    EXPECT_EQ(ReadAdapter(go_mlx.path(), network->dims()).hash, file.hash) << model;
     const Parts base = Parts::Read(folder + "/model-mlx-4bit");
     const TempDir plain;
     const auto merged = LoadTestModel(Merged(base, file.modules).Write(plain));
