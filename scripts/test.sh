@@ -5,7 +5,7 @@
 #                             (nothing is fetched)
 #   scripts/test.sh --intel   fails where Intel's OpenCL runtime cannot be had, instead of leaving it out
 #   scripts/test.sh --asan    the C and C++ tests alone, under AddressSanitizer and UBSan
-#   scripts/test.sh --fuzz    the fuzz targets alone, 60 seconds each (also the last part of everything)
+#   scripts/test.sh --fuzz    the fuzz targets alone, 60 seconds each (20 as the last part of everything)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
@@ -169,13 +169,13 @@ rust_tests() {
 
 fuzz_targets() {
   section "Fuzz targets"
-  scripts/fuzz.sh --seconds 60
+  scripts/fuzz.sh --seconds "$1"
 }
 
 if (( asan )); then
   sanitized
 elif (( fuzz )); then
-  fuzz_targets
+  fuzz_targets 60
 else
   c_and_cpp
   intel_opencl
@@ -184,7 +184,7 @@ else
   c_example
   go_tests
   rust_tests
-  fuzz_targets
+  fuzz_targets 20
 fi
 
 section "Done"
