@@ -22,35 +22,65 @@ INLINE void outer_product(float16* sum, const float* a, const int stride, GLOBAL
   }
 }
 
-INLINE void fetch_vectors(GLOBAL KV* p, const long ld, const int G) {
+// The i-th G vectors from p on.
+INLINE void fetch_vectors(GLOBAL KV* p, const int i, const int G) {
+  GLOBAL uchar* first = (GLOBAL uchar*)(p + (long)i * G * 16);
 #pragma unroll
-  for (int g = 0; g < G; ++g) PREFETCH(p + g * ld);
+  for (int at = 0; at < G * 16 * (int)sizeof(KV); at += CACHE_LINE) PREFETCH(first + at);
 }
 
-// Scaled scores of N queries against G groups of sixteen positions: s[n * GROUPS + g]. q [E16, N]. next:
-// the block that is read next, or null; few queries take so little time for each that it is fetched ahead.
-INLINE void scores(float16* s, const float* q, GLOBAL KV* keys, GLOBAL KV* next, const float scale,
-                   const int N, const int G) {
-  float16 sum[2 * N_MAX];
-  outer_product(sum, q, 1, keys, E16 * 16, 1, N, G);
-  for (int e = 1; e < E16; ++e) {
-    if (next) fetch_vectors(next + (long)e * G * 16, 16, G);
-    outer_product(sum, q + e * N, 1, keys + e * 16, E16 * 16, 0, N, G);
-  }
+// Scaled scores of N queries against groups first ... first + G - 1 of sixteen positions of a page, to
+// s[n * GROUPS + group]. q [E16, N]. next: what is read next, or null; few queries take so little time for each
+// page that it is fetched ahead.
+INLINE void scores(float16* s, const float* q, GLOBAL KV* page, const int first, GLOBAL KV* next,
+                   const float scale, const int N, const int G) {
+  GLOBAL KV* keys = page + first * E16 * 16;
+  for (int block = 0; block < KV_BLOCKS; ++block) {
+    float16 sum[2 * N_MAX];
+    const int begin = block * KV_COLUMNS, end = min(begin + KV_COLUMNS, E16);
+    if (next) fetch_vectors(next, begin, G);
+    outer_product(sum, q + begin * N, 1, keys + begin * 16, E16 * 16, 1, N, G);
+    for (int e = begin + 1; e < end; ++e) {
+      if (next) fetch_vectors(next, e, G);
+      outer_product(sum, q + e * N, 1, keys + e * 16, E16 * 16, 0, N, G);
+    }
 #pragma unroll
-  for (int n = 0; n < N; ++n) {
+    for (int g = 0; g < G; ++g) {
+      const float16 of_keys = load_scales16(page, block, (first + g) * 16) * scale;
 #pragma unroll
-    for (int g = 0; g < G; ++g) s[n * GROUPS + g] = sum[n * G + g] * scale;
+      for (int n = 0; n < N; ++n) {
+        float16* of_query = s + n * GROUPS + first + g;
+        *of_query = block == 0 ? sum[n * G + g] * of_keys : fma(sum[n * G + g], of_keys, *of_query);
+      }
+    }
   }
+}
+
+// The weights s [N, PAGE] times the scales of the values' columns 16 e ..., as weighted_values wants them: in
+// `scaled` where there are scales.
+INLINE const float* value_weights(float16* scaled, const float16* s, GLOBAL KV* page, const int e,
+                                  const int N) {
+#if defined(KV_Q8)
+#pragma unroll
+  for (int g = 0; g < GROUPS; ++g) {
+    const float16 of_values = load_scales16(page, e * 16 / KV_COLUMNS, g * 16);
+#pragma unroll
+    for (int n = 0; n < N; ++n) scaled[n * GROUPS + g] = s[n * GROUPS + g] * of_values;
+  }
+  return (const float*)scaled;
+#else
+  return (const float*)s;
+#endif
 }
 
 // sum[n][g] = sum over positions [lo, hi] of p[n][position] * values[position, 16 g ...], for G vectors of
-// the head from `values` on. next: as above.
+// the head from `values` on, of one block of columns. next: as above.
 INLINE void weighted_values(float16* sum, const float* p, GLOBAL KV* values, GLOBAL KV* next,
                             const int lo, const int hi, const int N, const int G) {
+  if (next) fetch_vectors(next, lo, G);
   outer_product(sum, p + lo, BLOCK, values + (long)lo * E16, 16, 1, N, G);
   for (int j = lo + 1; j <= hi; ++j) {
-    if (next) fetch_vectors(next + j * 16, BLOCK * 16, G);
+    if (next) fetch_vectors(next, j, G);
     outer_product(sum, p + j, BLOCK, values + (long)j * E16, 16, 0, N, G);
   }
 }
@@ -124,7 +154,7 @@ INLINE void attend_tile(__global float* o, const long ld_o, GLOBAL float* q, con
                         GLOBAL KV* keys, GLOBAL KV* values, GLOBAL int* pages, const int K, const int kv,
                         const int first_position, const int n, const int window, const float scale,
                         const int N) {
-  float16 out[N_MAX * (E16 / 16)], s[N_MAX * GROUPS];
+  float16 out[N_MAX * (E16 / 16)], s[N_MAX * GROUPS], scaled[N_MAX * GROUPS];
   float turned[E16 * N_MAX], from_old[16], from_block[16];
   float16 m = -INFINITY, l = 0.0f;  // of each query: the largest score so far, the sum of weights
   for (int i = 0; i < N * (E16 / 16); ++i) out[i] = 0.0f;
@@ -135,8 +165,8 @@ INLINE void attend_tile(__global float* o, const long ld_o, GLOBAL float* q, con
     const long at = page_at(pages, start / BLOCK, K, kv);
     GLOBAL KV* k = keys + at;
     GLOBAL KV* v = values + at;
-    scores(s, turned, k, 0, scale, N, 2);
-    if (start + 32 <= last_position) scores(s + 2, turned, k + 32 * E16, 0, scale, N, 2);
+    scores(s, turned, k, 0, 0, scale, N, 2);
+    if (start + 32 <= last_position) scores(s, turned, k, 2, 0, scale, N, 2);
     const int is_whole = start + BLOCK - 1 <= first_position &&
                          (window <= 0 || start > last_position - window);
     float16 new_m, new_l;
@@ -153,10 +183,12 @@ INLINE void attend_tile(__global float* o, const long ld_o, GLOBAL float* q, con
     const int lo = max(oldest - start, 0), hi = min(last_position - start, BLOCK - 1);
     int e = 0;
     for (; e + 2 <= E16 / 16; e += 2) {
-      merge_values(out + e, (const float*)s, v + e * 16, lo, hi, from_old, from_block, N, 2);
+      const float* weights = value_weights(scaled, s, v, e, N);
+      merge_values(out + e, weights, v + e * 16, lo, hi, from_old, from_block, N, 2);
     }
     if (e < E16 / 16) {
-      merge_values(out + e, (const float*)s, v + e * 16, lo, hi, from_old, from_block, N, 1);
+      const float* weights = value_weights(scaled, s, v, e, N);
+      merge_values(out + e, weights, v + e * 16, lo, hi, from_old, from_block, N, 1);
     }
   }
   float of_l[16];

@@ -9,14 +9,14 @@
 INLINE void attend_block(__global float* results, const long ld, GLOBAL float* q, GLOBAL KV* keys,
                          GLOBAL KV* values, GLOBAL KV* next, const int start, const int oldest,
                          const int position, const int window, const int n, const float scale, const float one) {
-  float16 s[QUERIES * GROUPS];
+  float16 s[QUERIES * GROUPS], scaled[QUERIES * GROUPS];
   float turned[E16 * QUERIES];
   turn_queries(turned, q, E16, n, QUERIES);
 #if GQA <= 4
-  scores(s, turned, keys, values, scale, QUERIES, 4);
+  scores(s, turned, keys, 0, values, scale, QUERIES, 4);
 #else
-  scores(s, turned, keys, values, scale, QUERIES, 2);
-  scores(s + 2, turned, keys + 32 * E16, values + 32 * E16, scale, QUERIES, 2);
+  scores(s, turned, keys, 0, values, scale, QUERIES, 2);
+  scores(s, turned, keys, 2, values + 32 * E16, scale, QUERIES, 2);
 #endif
   const int is_whole = start + BLOCK - 1 <= position && start >= oldest;
   float16 largest, total;
@@ -32,12 +32,12 @@ INLINE void attend_block(__global float* results, const long ld, GLOBAL float* q
   for (int e = 0; e < E16 / 16; e += 2) {
     float16 sum[2 * N_MAX];
     const int vectors = min(2, E16 / 16 - e);
+    const float* weights = value_weights(scaled, s, values, e, QUERIES);
+    GLOBAL KV* fetched = next + (long)e * BLOCK * 16;
     if (vectors == 2) {
-      weighted_values(sum, (const float*)s, values + e * 16, next + (long)e * BLOCK * 16, lo, hi,
-                      QUERIES, 2);
+      weighted_values(sum, weights, values + e * 16, fetched, lo, hi, QUERIES, 2);
     } else {
-      weighted_values(sum, (const float*)s, values + e * 16, next + (long)e * BLOCK * 16, lo, hi,
-                      QUERIES, 1);
+      weighted_values(sum, weights, values + e * 16, fetched, lo, hi, QUERIES, 1);
     }
     // A factor that compilers do not know: they would make a call of a loop that only copies.
     for (int i = 0; i < n; ++i) {

@@ -5,12 +5,6 @@
 #define BLOCK PAGE
 #define OWN ((E16 + BLOCK - 1) / BLOCK)  // columns of the values that an item has, BLOCK apart
 
-#ifdef KV_F16
-  #define load_kv1(p) vload_half(0, (GLOBAL half*)(p))
-#else
-  #define load_kv1(p) (*(p))
-#endif
-
 // What local memory a block needs.
 typedef struct {
   float q[QUERIES * E16];
@@ -26,6 +20,25 @@ INLINE void stage_queries(__local Shared* shared, GLOBAL float* q, const long ld
   barrier(CLK_LOCAL_MEM_FENCE);
 }
 
+// Scaled scores of the queries against the position of an item.
+INLINE void score_position(float* s, __local const Shared* shared, GLOBAL KV* keys, const float scale,
+                           const int item) {
+  GLOBAL KV* key = keys + (item / 16) * E16 * 16 + item % 16;
+  for (int block = 0; block < KV_BLOCKS; ++block) {
+    float sum[QUERIES];
+#pragma unroll
+    for (int n = 0; n < QUERIES; ++n) sum[n] = 0.0f;
+    for (int e = block * KV_COLUMNS; e < min((block + 1) * KV_COLUMNS, E16); ++e) {
+      const float k = load_kv1(key + e * 16);
+#pragma unroll
+      for (int n = 0; n < QUERIES; ++n) sum[n] = fma(shared->q[n * E16 + e], k, sum[n]);
+    }
+    const float of_key = load_scale1(keys, block, item) * scale;
+#pragma unroll
+    for (int n = 0; n < QUERIES; ++n) s[n] = block == 0 ? sum[n] * of_key : fma(sum[n], of_key, s[n]);
+  }
+}
+
 // The block of positions from `start` on: the largest score, the sum of the weights (in every item) and
 // this item's columns of the weighted values acc[query * OWN + i], of each query. Of the values only
 // [lo, hi] of the block are read. All items come here together.
@@ -34,19 +47,12 @@ INLINE void attend_block(float* block_m, float* block_l, float* acc, __local Sha
                          const int first_position, const int lo, const int hi, const int window,
                          const float scale, const int item) {
   float s[QUERIES];
-#pragma unroll
-  for (int n = 0; n < QUERIES; ++n) s[n] = 0.0f;
-  GLOBAL KV* key = keys + (long)(item / 16) * E16 * 16 + item % 16;
-  for (int e = 0; e < E16; ++e) {
-    const float k = load_kv1(key + e * 16);
-#pragma unroll
-    for (int n = 0; n < QUERIES; ++n) s[n] = fma(shared->q[n * E16 + e], k, s[n]);
-  }
+  score_position(s, shared, keys, scale, item);
 #pragma unroll
   for (int n = 0; n < QUERIES; ++n) {
     const int position = first_position + n, at = start + item;
     const int first = window > 0 ? position - window + 1 : 0;
-    float v = s[n] * scale;
+    float v = s[n];
 #ifdef SOFT_CAP
     v = SOFT_CAP * tanh16((float16)(v / SOFT_CAP)).s0;
 #endif
@@ -80,11 +86,11 @@ INLINE void attend_block(float* block_m, float* block_l, float* acc, __local Sha
   for (int j = lo; j <= hi; ++j) {
 #pragma unroll
     for (int i = 0; i < OWN; ++i) {
-      const int e = item + i * BLOCK;
-      const float v = e < E16 ? load_kv1(values + (long)j * E16 + e) : 0.0f;
+      const int e = min(item + i * BLOCK, E16 - 1);
+      const float v = load_kv1(values + j * E16 + e), of_value = load_scale1(values, e / KV_COLUMNS, j);
 #pragma unroll
       for (int n = 0; n < QUERIES; ++n) {
-        const float w = ((__local const float*)shared->weights)[n * BLOCK + j];
+        const float w = ((__local const float*)shared->weights)[n * BLOCK + j] * of_value;
         acc[n * OWN + i] = fma(w, v, acc[n * OWN + i]);
       }
     }

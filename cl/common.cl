@@ -22,6 +22,7 @@
 #define SHARE_LAST(n, part, parts) ((int)((long)(n) * ((part) + 1) / (parts)))
 
 // Tells the cache what will be read, be it there or not.
+#define CACHE_LINE 64
 #if defined(__x86_64__) && defined(__clang__)
   #define PREFETCH(p) __builtin_prefetch((const void*)(ulong)(p))
 #else

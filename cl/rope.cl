@@ -55,19 +55,12 @@ KERNEL void rope_append(__global float* q, __global uchar* keys, __global uchar*
       for (int e = 0; e < E16; e += 16) store16(vload16(0, x + e), q + ((long)t * H + h) * E16 + e);
       continue;
     }
-    load_head(x, from, k_norm_weight, turn, half_R, eps, normed);
     const int kv = h - H, position = step[STEP_POSITIONS(T) + t], slot = position % PAGE;
     const long at = page_at(step + step[STEP_BASES(T, cache_group) + t], position / PAGE, K, kv);
-    __global KV* key = (__global KV*)keys + at + (long)(slot / 16) * E16 * 16 + slot % 16;
-    for (int e = 0; e < E16; e += 16) {
-      KV lanes[16];
-      vstore16(to_kv16(vload16(0, x + e)), 0, lanes);
-      for (int i = 0; i < 16; ++i) key[(e + i) * 16] = lanes[i];
-    }
+    load_head(x, from, k_norm_weight, turn, half_R, eps, normed);
+    store_key((__global KV*)keys + at, slot, x);
     from += K * HEAD_DIM;
-    __global KV* value = (__global KV*)values + at + (long)slot * E16;
-    for (int e = 0; e < HEAD_DIM; e += 16) {
-      vstore16(to_kv16(load_partial16(from + e, HEAD_DIM - e)), 0, value + e);
-    }
+    for (int e = 0; e < HEAD_DIM; e += 16) vstore16(load_partial16(from + e, HEAD_DIM - e), 0, x + e);
+    store_value((__global KV*)values + at, slot, x);
   }
 }

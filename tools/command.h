@@ -52,7 +52,7 @@ struct ModelOptions {
   std::string path;
   std::string device;                 // index, part of a name, or type; empty = the default device
   int64_t n_ctx = 0;                  // tokens; 0 = what the model was made for
-  std::string kv_type;                // f32 or f16; empty = the library's default
+  std::string kv_type;                // f32, f16 or q8; empty = the library's default
   std::string activations;            // f32 or int8; the same
   int64_t prefix_cache = -1;          // bytes; -1 = the library's default
   std::vector<std::string> adapters;  // DIR or DIR:SCALE

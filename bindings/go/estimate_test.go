@@ -26,6 +26,14 @@ func TestEstimate(t *testing.T) {
 	if fit.WantedBytes != fit.WeightBytes+fit.KVBytes+fit.ScratchBytes {
 		t.Errorf("sum: %+v", fit)
 	}
+	// Heads of 32 as 32 bytes and a scale of two, instead of 32 floats.
+	q8, err := runtime.Estimate(path, map[string]any{"n_ctx": 128, "kv_type": "q8"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if q8.KVBytes*128 != fit.KVBytes*34 {
+		t.Errorf("q8: %d bytes of %d", q8.KVBytes, fit.KVBytes)
+	}
 	if _, err := runtime.Estimate("/no/such", nil); !errors.Is(err, inference.ErrNotFound) {
 		t.Errorf("missing model: %v", err)
 	}

@@ -14,8 +14,8 @@ import (
 type LoadConfig struct {
 	// Options by key: int, int64, float64 or string values. "device" is an index, a part of a name or
 	// a type; "n_ctx" bounds the length of sessions; "kv_type" "f16" keeps keys and values in half the
-	// memory; "activations" "int8" makes prompts faster and less exact; "parallel_slots" is how many calls of
-	// different goroutines share a step.
+	// memory, "q8" in about a quarter; "activations" "int8" makes prompts faster and less exact;
+	// "parallel_slots" is how many calls of different goroutines share a step.
 	Options map[string]any
 	// Progress is called inside LoadModel, on its goroutine's thread: done of total bytes, 0 where the
 	// total is not known. An error ends the loading; LoadModel's error then wraps it.

@@ -9,6 +9,11 @@ namespace inference::capi {
 
 namespace {
 
+DType KvTypeOf(std::string_view name) {
+  if (name == "q8") return DType::kQ8_0;
+  return name == "f16" ? DType::kF16 : DType::kF32;  // CheckOption let no other in
+}
+
 LoadOptions OptionsFrom(const inf_config* config) {
   LoadOptions options;
   if (config == nullptr) return options;
@@ -25,7 +30,7 @@ LoadOptions OptionsFrom(const inf_config* config) {
   set("prefill_chunk", options.prefill_chunk);
   std::string kv_type = "f32";
   set("kv_type", kv_type);
-  options.kv_type = kv_type == "f16" ? DType::kF16 : DType::kF32;  // CheckOption let no other in
+  options.kv_type = KvTypeOf(kv_type);
   int64_t kv_limit = 0;
   set("kv_limit", kv_limit);
   options.kv_limit = static_cast<uint64_t>(kv_limit);

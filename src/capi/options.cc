@@ -28,8 +28,8 @@ constexpr std::array kModelOptions = {
     Option{INF_SCOPE_MODEL, INF_OPTION_INT, "prefill_chunk", 1, 4096, "512",
            "Prompt tokens computed in one step: more are faster, fewer need less memory"},
     Option{INF_SCOPE_MODEL, INF_OPTION_STRING, "kv_type", 0, 0, "f32",
-           "Type of the sessions' keys and values: f32, or f16, which takes half the memory",
-           "f32 f16"},
+           "Type of the sessions' keys and values: f32; f16, half the memory; q8, about a quarter",
+           "f32 f16 q8"},
     Option{INF_SCOPE_MODEL, INF_OPTION_INT, "kv_limit", 0, 0x1p62, "0",
            "Bytes of all keys and values, of sessions and prefix cache; 0: the device's limit"},
     Option{

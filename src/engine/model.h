@@ -36,7 +36,7 @@ struct LoadOptions {
   std::string device;           // index, name part or type; "" = default
   int64_t context_length = 0;   // 0 = what the model was made for
   int64_t prefill_chunk = 512;  // tokens a step
-  DType kv_type = DType::kF32;  // of the sessions' keys and values: or kF16
+  DType kv_type = DType::kF32;  // of the sessions' keys and values: or kF16, kQ8_0
   uint64_t kv_limit = 0;        // bytes of all sessions' keys and values; 0 = the device's limit
   // Bytes that PrefixCache may have for itself, 0 = there is none; nothing: 256 MiB, but no more
   // than the weights take, nor an eighth of what the device's limit (and kv_limit) leaves beside

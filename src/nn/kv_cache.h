@@ -21,7 +21,7 @@ struct LayerCacheSpec {
   int64_t kv_heads = 0;
   int64_t head_dim = 0;
   int64_t window = 0;        // 0 = full attention
-  DType type = DType::kF32;  // of keys and values: or kF16
+  DType type = DType::kF32;  // of keys and values: or kF16, kQ8_0
 };
 
 std::vector<LayerCacheSpec> WithType(std::vector<LayerCacheSpec> layers, DType type);

@@ -1,6 +1,8 @@
 #include "ops/attention.h"
 
 #include <algorithm>
+#include <array>
+#include <optional>
 
 #include "util/checked.h"
 #include "util/error.h"
@@ -13,16 +15,30 @@ const std::vector<std::string> kGroupFiles = {"step", "kv_cache", "attention_gro
 
 int64_t PaddedHead(const HeadShape& shape) { return (shape.head_dim + 15) / 16 * 16; }
 
+// What an element type is called in kernels and in profiles.
+struct CacheType {
+  DType type;
+  std::string_view define, note;
+};
+constexpr std::array kCacheTypes = {CacheType{DType::kF32, "", ""},
+                                    CacheType{DType::kF16, " -D KV_F16", ", kv f16"},
+                                    CacheType{DType::kQ8_0, " -D KV_Q8", ", kv q8"}};
+
+const CacheType& Named(DType type) {
+  const auto* found = std::ranges::find(kCacheTypes, type, &CacheType::type);
+  Require(found != kCacheTypes.end(), Status::kInternal, "cache of {}, want F32, F16 or Q8_0",
+          InfoOf(type).name);
+  return *found;
+}
+
 std::string Defines(const HeadShape& shape, DType type) {
   return fmt::format("-D HEAD_DIM={} -D N_MAX={}{}", shape.head_dim, kTileTokens,
-                     type == DType::kF16 ? " -D KV_F16" : "");
+                     Named(type).define);
 }
 
 void CheckCache(const char* op, const CacheView& cache) {
   Require(static_cast<bool>(cache.keys) && static_cast<bool>(cache.values), Status::kInternal,
           "{}: the cache has no pages", op);
-  Require(cache.type == DType::kF32 || cache.type == DType::kF16, Status::kInternal,
-          "{}: cache of {}, want F32 or F16", op, InfoOf(cache.type).name);
 }
 
 uint64_t FloatBytes(int64_t values) { return static_cast<uint64_t>(values) * sizeof(float); }
@@ -34,7 +50,7 @@ uint64_t CachedBytes(const HeadShape& shape, DType type, int64_t positions) {
 
 std::string NameOf(const HeadShape& shape, DType type) {
   return fmt::format("{}/{} heads of {}{}", shape.heads, shape.kv_heads, shape.head_dim,
-                     type == DType::kF16 ? ", kv f16" : "");
+                     Named(type).note);
 }
 
 Work RopeWork(const HeadShape& shape, int64_t T, int64_t pairs, bool is_normed, DType type) {
@@ -168,11 +184,16 @@ void AttendByTileGroups(const Attention& a) {
 }  // namespace
 
 uint64_t CacheBytes(int64_t positions, int64_t kv_heads, int64_t head_dim, DType type) {
-  const int64_t padded = PaddedHead({.head_dim = head_dim});
-  const auto per_slot = CheckedMul(static_cast<uint64_t>(kv_heads) * InfoOf(type).block_bytes,
-                                   static_cast<uint64_t>(padded));
-  const auto bytes =
-      per_slot ? CheckedMul(*per_slot, static_cast<uint64_t>(positions)) : std::nullopt;
+  const auto padded = static_cast<uint64_t>(PaddedHead({.head_dim = head_dim}));
+  const DTypeInfo& info = InfoOf(type);
+  std::optional<uint64_t> bytes = CheckedMul(padded, info.block_bytes);  // of a head
+  if (type == DType::kQ8_0) {
+    constexpr uint64_t kScaleBytes = 2;
+    bytes = padded + (padded + info.block_elements - 1) / info.block_elements * kScaleBytes;
+  }
+  for (const int64_t count : {kv_heads, positions}) {
+    if (bytes) bytes = CheckedMul(*bytes, static_cast<uint64_t>(count));
+  }
   Require(bytes.has_value(), Status::kLimit, "KV cache: {} positions of {} heads of {}: overflows",
           positions, kv_heads, head_dim);
   return *bytes;

@@ -12,12 +12,13 @@ namespace inference {
 struct CacheView {
   Buffer keys, values;
   int64_t window = 0;        // a query sees its last `window` positions, itself included; 0 = all
-  DType type = DType::kF32;  // or kF16: each key and value is rounded to it once, when appended
+  DType type = DType::kF32;  // or kF16, kQ8_0: keys and values are rounded once, when appended
   int32_t group = 0;         // whose page tables the layer goes by
 };
 constexpr int64_t kCacheBlock = 64;  // positions a block; scores are merged by block, in order
 
-// Bytes of the keys (or the values) of one layer and so many positions.
+// Bytes of the keys (or the values) of one layer and so many positions. Heads are padded to 16; the
+// last block of a head of kQ8_0 may be a half.
 uint64_t CacheBytes(int64_t positions, int64_t kv_heads, int64_t head_dim, DType type);
 
 struct HeadShape {

@@ -90,8 +90,8 @@ TEST(Options, AreChecked) {
                inf_config_set_i64(config.get(), "memory_limit", 12, -1, &err));
   EXPECT_FAILS(INF_E_ARG, "prefix_cache is -2, want -1..",
                inf_config_set_i64(config.get(), "prefix_cache", 12, -2, &err));
-  for (const std::string_view text : {"f8", "", "f32 f16", "f3", "F16"}) {
-    EXPECT_FAILS(INF_E_ARG, "kv_type is '" + std::string(text) + "', want one of: f32 f16",
+  for (const std::string_view text : {"f8", "", "f32 f16", "f3", "F16", "q", "q8_0"}) {
+    EXPECT_FAILS(INF_E_ARG, "kv_type is '" + std::string(text) + "', want one of: f32 f16 q8",
                  inf_config_set_str(config.get(), "kv_type", 7, text.data(), text.size(), &err));
   }
   EXPECT_FAILS(INF_E_ARG, "activations is 'int4', want one of: f32 int8",

@@ -37,7 +37,9 @@ TEST_P(EstimateOf, IsWhatALoadTakes) {
                                               {300, 64, "f32"},
                                               {40, 7, "f32"},
                                               {512, 256, "f16"},
-                                              {300, 7, "f16"}}) {
+                                              {300, 7, "f16"},
+                                              {512, 256, "q8"},
+                                              {300, 7, "q8"}}) {
     SCOPED_TRACE(std::to_string(n_ctx) + " " + kv_type);
     Runtime runtime;
     ASSERT_OK(inf_runtime_new(nullptr, nullptr, nullptr, nullptr, runtime.out(), &err));

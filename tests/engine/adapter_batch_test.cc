@@ -42,15 +42,15 @@ void RunTogether(const std::shared_ptr<Model>& model, std::span<Row> rows, size_
   }
 }
 
-class AdapterBatchTest : public testing::TestWithParam<const char*> {};
+class AdapterBatchTest : public testing::TestWithParam<TinyCase> {};
 
 TEST_P(AdapterBatchTest, EveryRowHasTheBitsOfItsSingleRun) {
-  const std::shared_ptr<Model> model = TinyModel(GetParam(), 384);
+  const std::shared_ptr<Model> model = GetParam().Load(384);
   const auto peft = Adapter::Load(
-      model, INFERENCE_TEST_DATA "/golden/tiny/" + std::string(GetParam()) + "/adapter-peft");
+      model, INFERENCE_TEST_DATA "/golden/tiny/" + std::string(GetParam().name) + "/adapter-peft");
   const auto a = Adapter::Null(*peft, {.seed = 1, .init_scale = 0.3}),
              b = Adapter::Null(*peft, {.seed = 2, .init_scale = 0.3});
-  const Ids ids = TinyGolden(GetParam())["long_ids"].get<Ids>();
+  const Ids ids = TinyGolden(GetParam().name)["long_ids"].get<Ids>();
   const auto piece = [&](size_t first, size_t n) {
     return Ids(ids.begin() + static_cast<std::ptrdiff_t>(first),
                ids.begin() + static_cast<std::ptrdiff_t>(first + n));
@@ -76,10 +76,9 @@ TEST_P(AdapterBatchTest, EveryRowHasTheBitsOfItsSingleRun) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Tiny, AdapterBatchTest, testing::Values("llama-gqa", "gemma3-text"), [](const auto& test) {
-      return std::string(test.param).substr(0, std::string(test.param).find('-'));
-    });
+INSTANTIATE_TEST_SUITE_P(Tiny, AdapterBatchTest,
+                         testing::Values(TinyCase{"llama-gqa"}, TinyCase{"gemma3-text"},
+                                         TinyCase{"gemma3-text", DType::kQ8_0}));
 
 }  // namespace
 }  // namespace inference

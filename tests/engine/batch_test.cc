@@ -77,18 +77,18 @@ std::vector<GenerateRequest> MixedRequests(const Ids& ids) {
   return out;
 }
 
-class BatchTest : public testing::TestWithParam<const char*> {};
+class BatchTest : public testing::TestWithParam<TinyCase> {};
 
 TEST_P(BatchTest, SixteenMixedRowsHaveTheBitsOfSixteenRuns) {
-  const Ids ids = TinyGolden(GetParam())["long_ids"].get<Ids>();
+  const Ids ids = TinyGolden(GetParam().name)["long_ids"].get<Ids>();
   const auto requests = MixedRequests(ids);
   std::vector<Outcome> want;
   for (const GenerateRequest& request : requests) {
-    want.push_back(Alone(TinyModel(GetParam()), request));
+    want.push_back(Alone(GetParam().Load(), request));
     EXPECT_FALSE(want.back().ids.empty());
   }
   for (const int64_t chunk : {1, 7, 64, 512}) {
-    const auto model = TinyModel(GetParam(), chunk);
+    const auto model = GetParam().Load(chunk);
     for (const int64_t slots : {3, 16}) {
       Batch batch(model, {.slots = slots});
       std::vector<uint64_t> keys;
@@ -104,7 +104,10 @@ TEST_P(BatchTest, SixteenMixedRowsHaveTheBitsOfSixteenRuns) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, BatchTest,
-                         testing::Values("llama-gqa", "gemma3-text", "gemma2", "qwen3-qknorm"));
+                         testing::Values(TinyCase{"llama-gqa"}, TinyCase{"gemma3-text"},
+                                         TinyCase{"gemma2"}, TinyCase{"qwen3-qknorm"},
+                                         TinyCase{"llama-gqa", DType::kQ8_0},
+                                         TinyCase{"gemma3-text", DType::kQ8_0}));
 
 TEST(BatchTest, RequestsJoinAndLeaveAtAnyStep) {
   const auto model = TinyModel("llama-gqa", 8);

@@ -81,12 +81,12 @@ TEST(SessionTest, AFailedStepLeavesTheSessionUsable) {
                          want.begin() + static_cast<ptrdiff_t>(40 * vocab_size)));
 }
 
-class PrefixTest : public testing::TestWithParam<const char*> {};
+class PrefixTest : public testing::TestWithParam<TinyCase> {};
 
 // Cutting a session back and going on gives the bits of a fresh one.
 TEST_P(PrefixTest, AfterACutAllIsAsInAFreshSession) {
-  const std::shared_ptr<Model> model = TinyModel(GetParam(), 8);
-  const Ids ids = LongIds(GetParam());
+  const std::shared_ptr<Model> model = GetParam().Load(8);
+  const Ids ids = LongIds(GetParam().name);
   const auto vocab_size = model->network().dims().vocab_size;
   Session fresh(model, 0);
   const std::vector<float> want = LogitsOf(fresh, ids);
@@ -102,7 +102,10 @@ TEST_P(PrefixTest, AfterACutAllIsAsInAFreshSession) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, PrefixTest, testing::Values("llama-gqa", "gemma3-text"));
+INSTANTIATE_TEST_SUITE_P(Models, PrefixTest,
+                         testing::Values(TinyCase{"llama-gqa"}, TinyCase{"gemma3-text"},
+                                         TinyCase{"llama-gqa", DType::kQ8_0},
+                                         TinyCase{"gemma3-text", DType::kQ8_0}));
 
 TEST(SessionTest, AFullAttentionModelKeepsAnyPrefix) {
   Session session(TinyModel("llama-gqa", 8), 0);

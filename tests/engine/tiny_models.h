@@ -7,7 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <utility>
+#include <tuple>
 #include <vector>
 
 #include "engine/generator.h"
@@ -33,7 +33,8 @@ struct TestModels : testing::Environment {
     runtime.reset();
   }
   std::shared_ptr<Runtime> runtime;
-  std::map<std::pair<std::string, int64_t>, std::shared_ptr<Model>> models;  // by name and chunk
+  // By name, chunk, and type of keys and values.
+  std::map<std::tuple<std::string, int64_t, DType>, std::shared_ptr<Model>> models;
 };
 inline TestModels* const kTestModels =
     static_cast<TestModels*>(testing::AddGlobalTestEnvironment(new TestModels));
@@ -46,14 +47,28 @@ inline const std::shared_ptr<Runtime>& TestRuntime() {
   return runtime;
 }
 
-inline std::shared_ptr<Model> TinyModel(const std::string& name, int64_t prefill_chunk = 256) {
-  std::shared_ptr<Model>& model = kTestModels->models[{name, prefill_chunk}];
+inline std::shared_ptr<Model> TinyModel(const std::string& name, int64_t prefill_chunk = 256,
+                                        DType kv_type = DType::kF32) {
+  std::shared_ptr<Model>& model = kTestModels->models[{name, prefill_chunk, kv_type}];
   if (!model) {
     // What one test has computed must not spare the next one its work.
-    model = Model::Load(TestRuntime(), TinyPath(name),
-                        {.prefill_chunk = prefill_chunk, .prefix_cache = 0}, {});
+    const LoadOptions options{
+        .prefill_chunk = prefill_chunk, .kv_type = kv_type, .prefix_cache = 0};
+    model = Model::Load(TestRuntime(), TinyPath(name), options, {});
   }
   return model;
+}
+
+struct TinyCase {
+  const char* name;
+  DType kv_type = DType::kF32;
+
+  std::shared_ptr<Model> Load(int64_t prefill_chunk = 256) const {
+    return TinyModel(name, prefill_chunk, kv_type);
+  }
+};
+inline std::ostream& operator<<(std::ostream& out, const TinyCase& c) {
+  return out << c.name << ", kv " << InfoOf(c.kv_type).name;
 }
 
 // The logits after every id, computed in chunks that the model allows.

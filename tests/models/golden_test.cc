@@ -107,28 +107,44 @@ TEST_P(GoldenTest, KernelsOfOtherDevicesAgree) {
   }
 }
 
+// The rms of a - b, of the rms of b.
+double RmsError(const std::vector<float>& a, const std::vector<float>& b) {
+  double difference = 0, size = 0;
+  for (size_t i = 0; i < b.size(); ++i) {
+    difference += std::pow(static_cast<double>(a[i]) - static_cast<double>(b[i]), 2);
+    size += std::pow(static_cast<double>(b[i]), 2);
+  }
+  return std::sqrt(difference / size);
+}
+
 // docs/KERNELS.md has the errors. Random weights make large scores, which magnify the roundings.
-TEST_P(GoldenTest, HalfKeysAndValuesCostLittleAndKeepBitsInEveryChunking) {
+TEST_P(GoldenTest, RoundedKeysAndValuesCostLittleAndKeepBitsInEveryChunking) {
   const WithMatmulChoice with(kTilesChoice);  // of one size: fewer kernels to build
-  constexpr float kHalfTolerance = 1.5e-2f;   // of the largest |logit|
-  for (const Prompt& prompt : golden_.prompts) {
-    const auto logits = [&](size_t chunk, DType type, std::optional<KernelFamily> family = {}) {
-      return AllLogits(*network_, prompt.ids, chunk, family, type);
-    };
-    const size_t all = prompt.ids.size();
-    const std::vector<float> got = logits(all, DType::kF16);
-    const Difference worst = Compare(got, logits(all, DType::kF32));
-    EXPECT_LE(worst.difference, kHalfTolerance * worst.size) << prompt.name;
-    // Of one token, too: its own value is read back from the cache.
-    EXPECT_GT(worst.difference, 0.0f) << prompt.name << ": was it kept in floats?";
-    RecordProperty(prompt.name, fmt::format("{:.2e}", worst.difference / worst.size));
-    for (const size_t chunk : {1, 7}) {
-      EXPECT_TRUE(logits(chunk, DType::kF16) == got)
-          << prompt.name << ": other bits in chunks of " << chunk;
+  struct Rounded {
+    DType type;
+    double tolerance;
+  };
+  for (const auto& [type, tolerance] : {Rounded{DType::kF16, 0.005}, {DType::kQ8_0, 0.1}}) {
+    for (const Prompt& prompt : golden_.prompts) {
+      const std::string what = fmt::format("{}_{}", InfoOf(type).name, prompt.name);
+      SCOPED_TRACE(what);
+      const auto logits = [&, type = type](size_t chunk, std::optional<KernelFamily> family = {}) {
+        return AllLogits(*network_, prompt.ids, chunk, family, type);
+      };
+      const size_t all = prompt.ids.size();
+      const std::vector<float> got = logits(all);
+      const double error = RmsError(got, ReadTensor(golden_.logits, prompt.name));
+      EXPECT_LE(error, tolerance);
+      // Of one token, too: its own value is read back from the cache.
+      EXPECT_FALSE(got == AllLogits(*network_, prompt.ids, all)) << "was it kept in floats?";
+      RecordProperty(what, fmt::format("{:.2e}", error));
+      for (const size_t chunk : {1, 7}) {
+        EXPECT_TRUE(logits(chunk) == got) << "other bits in chunks of " << chunk;
+      }
+      const Difference other = Compare(logits(all, KernelFamily::kGpu), got);
+      EXPECT_LE(other.difference, kTolerance * other.size);
+      EXPECT_TRUE(LastLogitsOfSteps(prompt.ids, type, false) == LastOf(got));
     }
-    const Difference other = Compare(logits(all, DType::kF16, KernelFamily::kGpu), got);
-    EXPECT_LE(other.difference, kTolerance * other.size) << prompt.name;
-    EXPECT_TRUE(LastLogitsOfSteps(prompt.ids, DType::kF16, false) == LastOf(got)) << prompt.name;
   }
 }
 
@@ -142,12 +158,7 @@ TEST_P(GoldenTest, RoundedActivationsCostLittleAndKeepBitsInEveryChunking) {
     };
     const size_t all = prompt.ids.size();
     const std::vector<float> got = logits(all, true), exact = logits(all, false);
-    double difference = 0, size = 0;
-    for (size_t i = 0; i < got.size(); ++i) {
-      difference += std::pow(static_cast<double>(got[i]) - static_cast<double>(exact[i]), 2);
-      size += std::pow(static_cast<double>(exact[i]), 2);
-    }
-    const double error = std::sqrt(difference / size);
+    const double error = RmsError(got, exact);
     EXPECT_LE(error, kRoundedTolerance) << prompt.name;
     EXPECT_GT(error, 0.0) << prompt.name << ": was anything rounded?";
     RecordProperty(prompt.name, fmt::format("{:.2e}", error));

@@ -82,6 +82,33 @@ TEST(KvCache, HalvesTakeHalfTheMemory) {
   EXPECT_EQ(2 * MakeCache(halves)->page_bytes(1), MakeCache(floats)->page_bytes(1));
 }
 
+// Heads of 20 are padded to 32 columns, one block; those of 16 are half a block. A scale is 2
+// bytes.
+TEST(KvCache, BytesOfQ8CountTheirScales) {
+  const std::vector<LayerCacheSpec> bytes = WithType({kFull, kSliding}, DType::kQ8_0);
+  EXPECT_EQ(KvBytesPerToken(bytes), 2u * 2 * (32 + 2));
+  const auto cache = MakeCache(bytes);
+  EXPECT_EQ(cache->page_bytes(0), 64u * 2 * 2 * (32 + 2));
+  EXPECT_EQ(cache->page_bytes(1), 64u * 2 * 1 * (16 + 2));
+  const uint64_t full = 16 * cache->page_bytes(0), sliding = 4 * cache->page_bytes(1);
+  EXPECT_EQ(FullKvBytes(bytes, 1000, 30), full + sliding);
+  EXPECT_EQ(OldKvBytes(bytes, 1000, 30), full);
+}
+
+// Scales are in the page: a fork's copy has them.
+TEST(KvCache, PagesOfQ8AreCopiedWhole) {
+  const auto cache = MakeCache(WithType({kFull, kSliding}, DType::kQ8_0));
+  KvSequence first(cache);
+  Grow(first, 30);
+  for (size_t g = 0; g < 2; ++g) Fill(*cache, g, first.page(g, 0), std::byte{9});
+  KvSequence second = first.Fork();
+  Grow(second, 1);
+  for (size_t g = 0; g < 2; ++g) {
+    EXPECT_NE(second.page(g, 0), first.page(g, 0));
+    EXPECT_TRUE(Holds(*cache, g, second.page(g, 0), std::byte{9}));
+  }
+}
+
 TEST(KvSequence, WindowsLeaveWhatIsBehindThem) {
   const auto cache = MakeCache({kFull, kSliding});
   KvSequence sequence(cache);

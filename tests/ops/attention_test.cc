@@ -1,270 +1,17 @@
 // RopeAppend and Attend against plain loops in double, and against themselves: the same bits for
 // any chunking of a sequence, alone or in a step with others, full attention and sliding windows,
-// whichever pages the keys and values lie in, of float and of half.
+// whichever pages the keys and values lie in. kv_types_test.cc: of other types than float.
 #include "ops/attention.h"
 
 #include <gtest/gtest.h>
 
 #include <array>
-#include <cmath>
-#include <cstring>
-#include <numeric>
-#include <utility>
 
-#include "support/test_step.h"
+#include "ops/attention_problem.h"
 #include "util/error.h"
-#include "util/float16.h"
 
 namespace inference {
 namespace {
-
-struct AttentionCase {
-  int64_t heads, kv_heads, head_dim, rotary, length, window;
-  bool normed;
-  float soft_cap = 0.0f;
-};
-
-std::ostream& operator<<(std::ostream& out, const AttentionCase& c) {
-  return out << "H" << c.heads << " K" << c.kv_heads << " E" << c.head_dim << " R" << c.rotary
-             << " S" << c.length << " W" << c.window << (c.normed ? " normed" : "")
-             << (c.soft_cap > 0 ? " capped" : "");
-}
-
-constexpr float kEps = 1e-5f;
-constexpr float kScale = 0.3f;
-
-struct Problem {
-  AttentionCase c;
-  std::vector<float> qkv;  // [S, (H + 2K) * E]
-  std::vector<float> inv_freq, q_norm, k_norm;
-};
-
-Problem MakeProblem(const AttentionCase& c) {
-  Problem p{c, {}, {}, {}, {}};
-  p.qkv = RandomNormal(static_cast<size_t>(c.length * (c.heads + 2 * c.kv_heads) * c.head_dim), 1);
-  for (int64_t i = 0; i < c.rotary / 2; ++i) {
-    p.inv_freq.push_back(static_cast<float>(
-        std::pow(1e4, -2.0 * static_cast<double>(i) / static_cast<double>(c.rotary))));
-  }
-  if (c.normed) {
-    p.q_norm = RandomNormal(static_cast<size_t>(c.head_dim), 2);
-    p.k_norm = RandomNormal(static_cast<size_t>(c.head_dim), 3);
-  }
-  return p;
-}
-
-struct Attended {
-  std::vector<float> out;               // [S, H * E]
-  std::vector<std::byte> keys, values;  // the cache afterwards, the blocks of the sequence in order
-};
-
-std::vector<std::byte> DownloadBytes(const Buffer& buffer) {
-  std::vector<std::byte> bytes(buffer.size());
-  TestDevice()->Read(buffer, 0, bytes);
-  return bytes;
-}
-
-int64_t BlocksOf(const Problem& p) { return (p.c.length + kCacheBlock - 1) / kCacheBlock; }
-
-// One layer and sequences over it, whose pages lie apart and out of order.
-class Layer {
- public:
-  Layer(const AttentionCase& c, int64_t blocks, KernelFamily family, DType type)
-      : c_(c),
-        family_(family),
-        pages_(blocks),
-        bytes_(CacheBytes(2 * blocks * kCacheBlock, c.kv_heads, c.head_dim, type)),
-        cache_{TestDevice()->Allocate(bytes_), TestDevice()->Allocate(bytes_), c.window, type},
-        buffer_(*TestDevice()) {
-    // What was never written must not matter, but for the padding of heads: zeros. All bits set are
-    // a NaN of either type.
-    const std::vector<std::byte> garbage(bytes_, std::byte(c.head_dim % 16 == 0 ? 0xFF : 0));
-    TestDevice()->Write(cache_.keys, 0, garbage);
-    TestDevice()->Write(cache_.values, 0, garbage);
-  }
-
-  // Positions [at, at + T) of a problem, whose blocks are `first_block` ... of the layer's.
-  struct Piece {
-    const Problem* problem;
-    int64_t at, T, first_block;
-  };
-
-  // A step of some pieces: what each attends to.
-  std::vector<std::vector<float>> Run(const std::vector<Piece>& pieces) {
-    const int64_t columns = (c_.heads + 2 * c_.kv_heads) * c_.head_dim;
-    std::vector<std::vector<int32_t>> tables, ids;
-    std::vector<float> qkv;
-    for (const Piece& piece : pieces) {
-      tables.emplace_back();
-      ids.emplace_back(static_cast<size_t>(piece.T));
-      for (int64_t b = FirstBlock(piece); b <= (piece.at + piece.T - 1) / kCacheBlock; ++b) {
-        tables.back().push_back(PageOf(piece.first_block + b));
-      }
-      const float* from = piece.problem->qkv.data() + piece.at * columns;
-      qkv.insert(qkv.end(), from, from + piece.T * columns);
-    }
-    std::vector<StepRow> rows;
-    for (size_t i = 0; i < pieces.size(); ++i) {
-      rows.push_back({pieces[i].at, ids[i], 0, {{FirstBlock(pieces[i]), tables[i]}}});
-    }
-    const Problem& p = *pieces[0].problem;
-    RopeOptions options;
-    options.eps = kEps;
-    if (c_.normed) {
-      options.q_norm_weight = Upload({c_.head_dim}, p.q_norm);
-      options.k_norm_weight = Upload({c_.head_dim}, p.k_norm);
-    }
-    const HeadShape shape{c_.heads, c_.kv_heads, c_.head_dim};
-    const RopeTable rope{Upload({c_.rotary / 2}, p.inv_freq), 1.0f};
-    const Step step = SetStep(buffer_, rows);
-    const int64_t T = step.shape.tokens;
-    Recording recording(TestDevice(), family_);
-    const Tensor q = RopeAppend(recording, Upload({T, columns}, qkv), shape,
-                                RopeAngles(recording, rope, step), options, step, cache_);
-    const Tensor o = Attend(recording, q, shape, {kScale, c_.soft_cap}, step, cache_);
-    recording.Run();
-    const auto all = Download(o.buffer, static_cast<size_t>(T * c_.heads * c_.head_dim));
-    std::vector<std::vector<float>> out;
-    auto from = all.begin();
-    for (const Piece& piece : pieces) {
-      const auto end = from + piece.T * c_.heads * c_.head_dim;
-      out.emplace_back(from, end);
-      from = end;
-    }
-    return out;
-  }
-
-  // The first `blocks` blocks of keys or of values.
-  std::vector<std::byte> Blocks(const Buffer& buffer, int64_t blocks) const {
-    const std::vector<std::byte> all = DownloadBytes(buffer);
-    const int64_t page = static_cast<int64_t>(bytes_) / (2 * pages_);
-    std::vector<std::byte> out;
-    for (int64_t b = 0; b < blocks; ++b) {
-      const auto from = all.begin() + PageOf(b) * page;
-      out.insert(out.end(), from, from + page);
-    }
-    return out;
-  }
-  const CacheView& cache() const { return cache_; }
-
- private:
-  int32_t PageOf(int64_t block) const { return static_cast<int32_t>(2 * (pages_ - 1 - block) + 1); }
-  int64_t FirstBlock(const Piece& piece) const {  // what its window has left is not in the table
-    return c_.window > 0 ? std::max<int64_t>(0, piece.at - c_.window + 1) / kCacheBlock : 0;
-  }
-
-  const AttentionCase c_;
-  const KernelFamily family_;
-  const int64_t pages_;
-  const uint64_t bytes_;
-  const CacheView cache_;
-  StepBuffer buffer_;
-};
-
-// Runs the sequence in chunks.
-Attended RunWithCache(const Problem& p, int64_t chunk, KernelFamily family, DType type) {
-  Attended result;
-  TestDevice()->Run([&] {
-    Layer layer(p.c, BlocksOf(p), family, type);
-    for (int64_t at = 0; at < p.c.length; at += chunk) {
-      const auto out = layer.Run({{&p, at, std::min(chunk, p.c.length - at), 0}});
-      result.out.insert(result.out.end(), out[0].begin(), out[0].end());
-    }
-    result.keys = layer.Blocks(layer.cache().keys, BlocksOf(p));
-    result.values = layer.Blocks(layer.cache().values, BlocksOf(p));
-  });
-  return result;
-}
-
-std::vector<float> RunInChunks(const Problem& p, int64_t chunk, KernelFamily family,
-                               DType type = DType::kF32) {
-  return RunWithCache(p, chunk, family, type).out;
-}
-
-// Keys and values of a cache, in their padded layouts.
-struct Rounded {
-  std::vector<float> keys, values;
-  int64_t heads = 0, padded = 0;
-
-  Rounded(const Attended& from, const AttentionCase& c)
-      : keys(from.keys.size() / 2),
-        values(from.values.size() / 2),
-        heads(c.kv_heads),
-        padded((c.head_dim + 15) / 16 * 16) {
-    ToFloats(DType::kF16, from.keys, keys);
-    ToFloats(DType::kF16, from.values, values);
-  }
-  int64_t Block(int64_t kv, int64_t t) const {
-    return (t / kCacheBlock * heads + kv) * kCacheBlock * padded;
-  }
-  float Key(int64_t kv, int64_t t, int64_t e) const {
-    const int64_t slot = t % kCacheBlock;
-    return keys[static_cast<size_t>(Block(kv, t) + (slot / 16 * padded + e) * 16 + t % 16)];
-  }
-  float Value(int64_t kv, int64_t t, int64_t e) const {
-    return values[static_cast<size_t>(Block(kv, t) + t % kCacheBlock * padded + e)];
-  }
-};
-
-// The definition: norm, rotate, softmax over the visible positions, in double. Keys and values are
-// those of `rounded` where it is given.
-std::vector<double> Reference(const Problem& p, const Rounded* rounded = nullptr) {
-  const AttentionCase& c = p.c;
-  const int64_t columns = (c.heads + 2 * c.kv_heads) * c.head_dim;
-  const auto head = [&](int64_t t, int64_t h, const std::vector<float>* norm, bool rotated) {
-    const float* from = p.qkv.data() + t * columns + h * c.head_dim;
-    std::vector<double> x(from, from + c.head_dim);
-    if (norm != nullptr && !norm->empty()) {
-      double squares = 0;
-      for (const double v : x) squares += v * v;
-      const double inv =
-          1 / std::sqrt(squares / static_cast<double>(c.head_dim) + static_cast<double>(kEps));
-      for (size_t i = 0; i < x.size(); ++i) x[i] *= inv * static_cast<double>((*norm)[i]);
-    }
-    for (int64_t i = 0; rotated && i < c.rotary / 2; ++i) {
-      const double angle =
-          static_cast<double>(t) * static_cast<double>(p.inv_freq[static_cast<size_t>(i)]);
-      double &a = x[static_cast<size_t>(i)], &b = x[static_cast<size_t>(i + c.rotary / 2)];
-      const double a0 = a, b0 = b;
-      a = a0 * std::cos(angle) - b0 * std::sin(angle);
-      b = b0 * std::cos(angle) + a0 * std::sin(angle);
-    }
-    return x;
-  };
-  std::vector<double> out;
-  for (int64_t t = 0; t < c.length; ++t) {
-    const int64_t first = c.window > 0 ? std::max<int64_t>(0, t - c.window + 1) : 0;
-    for (int64_t h = 0; h < c.heads; ++h) {
-      const int64_t kv = h / (c.heads / c.kv_heads);
-      const auto q = head(t, h, &p.q_norm, true);
-      std::vector<double> scores;
-      for (int64_t s = first; s <= t; ++s) {
-        auto k = head(s, c.heads + kv, &p.k_norm, true);
-        for (size_t e = 0; rounded != nullptr && e < k.size(); ++e) {
-          k[e] = static_cast<double>(rounded->Key(kv, s, static_cast<int64_t>(e)));
-        }
-        const double score =
-            std::inner_product(q.begin(), q.end(), k.begin(), 0.0) * static_cast<double>(kScale);
-        const auto cap = static_cast<double>(c.soft_cap);
-        scores.push_back(cap > 0 ? cap * std::tanh(score / cap) : score);
-      }
-      const double top = *std::max_element(scores.begin(), scores.end());
-      double total = 0;
-      for (double& s : scores) total += s = std::exp(s - top);
-      std::vector<double> o(static_cast<size_t>(c.head_dim));
-      for (int64_t s = first; s <= t; ++s) {
-        auto v = head(s, c.heads + c.kv_heads + kv, nullptr, false);
-        for (size_t e = 0; rounded != nullptr && e < v.size(); ++e) {
-          v[e] = static_cast<double>(rounded->Value(kv, s, static_cast<int64_t>(e)));
-        }
-        for (size_t e = 0; e < o.size(); ++e)
-          o[e] += scores[static_cast<size_t>(s - first)] / total * v[e];
-      }
-      out.insert(out.end(), o.begin(), o.end());
-    }
-  }
-  return out;
-}
 
 class AttentionTest : public testing::TestWithParam<AttentionCase> {};
 
@@ -322,83 +69,19 @@ TEST_P(AttentionTest, InAStepWithOthersTheBitsAreThoseAlone) {
   }
 }
 
-// A half of the cache is the float that would be there, rounded to nearest even; all else is as
-// with floats.
-TEST_P(AttentionTest, HalfKeysAndValuesAreRoundedOnce) {
-  const AttentionCase c = GetParam();
-  const Problem p = MakeProblem(c);
-  const Attended floats = RunWithCache(p, c.length, KernelFamily::kCpu, DType::kF32);
-  const Attended halves = RunWithCache(p, c.length, KernelFamily::kCpu, DType::kF16);
-  for (const auto& [from, to] :
-       {std::pair(floats.keys, halves.keys), {floats.values, halves.values}}) {
-    ASSERT_EQ(from.size(), 2 * to.size());
-    for (size_t i = 0; i < to.size() / 2; ++i) {
-      float value;
-      uint16_t half;
-      std::memcpy(&value, from.data() + 4 * i, sizeof(value));
-      std::memcpy(&half, to.data() + 2 * i, sizeof(half));
-      if (std::isnan(value)) continue;  // never written
-      ASSERT_EQ(half, FloatToHalf(value)) << value << " at " << i;
-    }
-  }
-  const Rounded rounded(halves, c);
-  const auto want = Reference(p, &rounded);
-  ASSERT_EQ(halves.out.size(), want.size());
-  for (size_t i = 0; i < want.size(); ++i) {
-    ASSERT_NEAR(static_cast<double>(halves.out[i]), want[i], 2e-5 * (1 + std::abs(want[i])))
-        << "t " << static_cast<int64_t>(i) / (c.heads * c.head_dim);
-  }
-  for (const int64_t chunk : {1, 7}) {
-    const Attended again = RunWithCache(p, chunk, KernelFamily::kCpu, DType::kF16);
-    EXPECT_EQ(again.out, halves.out) << "in chunks of " << chunk;
-    EXPECT_EQ(again.keys, halves.keys);
-    EXPECT_EQ(again.values, halves.values);
-  }
-  EXPECT_EQ(RunInChunks(p, c.length, KernelFamily::kGpu, DType::kF16), halves.out);
-  EXPECT_EQ(RunInChunks(p, 1, KernelFamily::kGpu, DType::kF16), halves.out);
-}
-
-// Ties, denormals, the largest half and what is beyond it.
-TEST(HalfCacheTest, EdgesRoundAsHardwareDoes) {
-  Problem p{{1, 1, 16, 2, 1, 0, false}, {}, {0.0f}, {}, {}};
-  const std::vector<float> edges = {0.0f,     -0.0f,    1.0f + 0x1p-11f, 1.0f + 0x3p-11f,
-                                    65504.0f, 65519.0f, 0x1p-24f,        0x1p-25f,
-                                    0x3p-26f, 0x1p-14f, 0x1.ffcp-15f,    -0x1.ffffp-15f,
-                                    1e-30f,   0.1f,     -65504.0f,       65520.0f};
-  for (int part = 0; part < 3; ++part) p.qkv.insert(p.qkv.end(), edges.begin(), edges.end());
-  const Attended got = RunWithCache(p, 1, KernelFamily::kCpu, DType::kF16);
-  for (size_t e = 0; e < edges.size(); ++e) {
-    uint16_t key, value;
-    std::memcpy(&key, got.keys.data() + 2 * 16 * e, sizeof(key));
-    std::memcpy(&value, got.values.data() + 2 * e, sizeof(value));
-    EXPECT_EQ(value, FloatToHalf(edges[e])) << edges[e];
-    if (edges[e] == 0.0f) continue;  // the rotation may turn its sign
-    EXPECT_EQ(key, FloatToHalf(edges[e])) << edges[e];
-  }
-}
-
-TEST(HalfCacheTest, OtherTypesAreRefused) {
-  const Problem p = MakeProblem({1, 1, 16, 16, 1, 0, false});
-  EXPECT_THROW(RunInChunks(p, 1, KernelFamily::kCpu, DType::kBF16), Error);
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    Cases, AttentionTest,
-    testing::Values(
-        AttentionCase{1, 1, 16, 16, 1, 0, false}, AttentionCase{4, 2, 32, 32, 65, 0, false},
-        AttentionCase{9, 3, 64, 64, 150, 0, false}, AttentionCase{4, 1, 256, 256, 70, 0, true},
-        AttentionCase{2, 2, 20, 20, 67, 0, false},  // head_dim not a multiple of 16
-        AttentionCase{3, 1, 48, 24, 33, 0, true},   // partial rotation
-        AttentionCase{4, 1, 32, 32, 300, 12, true},
-        AttentionCase{2, 1, 16, 16, 200, 1, false},  // sees only itself
-        AttentionCase{2, 1, 80, 80, 200, 64, false}, AttentionCase{2, 2, 16, 16, 200, 65, true},
-        AttentionCase{4, 2, 24, 24, 90, 17, false, 2.0f}));
+INSTANTIATE_TEST_SUITE_P(Cases, AttentionTest, testing::ValuesIn(kAttentionCases));
 
 TEST(AttentionCacheTest, SizesThatOverflowAreRefused) {
   EXPECT_EQ(CacheBytes(64, 2, 20, DType::kF32), 64u * 2 * 32 * 4);
   EXPECT_EQ(CacheBytes(64, 2, 20, DType::kF16), 64u * 2 * 32 * 2);
-  for (const DType type : {DType::kF32, DType::kF16}) {
+  // A scale for each 32 columns or part of them: heads are padded to 16.
+  EXPECT_EQ(CacheBytes(64, 2, 20, DType::kQ8_0), 64u * 2 * (32 + 2));
+  EXPECT_EQ(CacheBytes(64, 3, 16, DType::kQ8_0), 64u * 3 * (16 + 2));
+  EXPECT_EQ(CacheBytes(64, 3, 80, DType::kQ8_0), 64u * 3 * (80 + 6));
+  EXPECT_EQ(CacheBytes(64, 1, 256, DType::kQ8_0), 64u * (256 + 16));
+  for (const DType type : {DType::kF32, DType::kF16, DType::kQ8_0}) {
     EXPECT_THROW(CacheBytes(int64_t{1} << 50, 1 << 10, 1 << 10, type), Error);
+    EXPECT_THROW(CacheBytes(64, int64_t{1} << 60, 1 << 10, type), Error);
   }
 }
 

@@ -26,6 +26,12 @@ TEST(Estimate, TableAndJson) {
                           .lines()
                           .at(0);
   EXPECT_EQ(fit["kv_bytes"], 2 * halves["kv_bytes"].get<int64_t>());
+  const Json q8 =
+      Inference({"estimate", "--model", TinyModel(), "--n-ctx", "128", "--kv-type", "q8", "--json"})
+          .lines()
+          .at(0);
+  // Heads of 32: a scale of two bytes each.
+  EXPECT_EQ(fit["kv_bytes"].get<double>() * (32 + 2) / (32 * 4), q8["kv_bytes"].get<double>());
   EXPECT_EQ(Inference({"estimate", "--model", TinyModel(), "--kv-type", "f8"}).exit_code, 2);
 
   const Outcome table = Inference({"estimate", "--model", TinyModel(), "--n-ctx", "128"});

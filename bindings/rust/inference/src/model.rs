@@ -46,8 +46,9 @@ impl<'a> LoadOptions<'a> {
     }
 
     /// Options by key: "device" is an index, a part of a name or a type; "n_ctx" bounds the length of
-    /// sessions; "kv_type" "f16" keeps keys and values in half the memory; "activations" "int8" makes
-    /// prompts faster and less exact; "parallel_slots" is how many calls of different threads share a step.
+    /// sessions; "kv_type" "f16" keeps keys and values in half the memory, "q8" in about a quarter;
+    /// "activations" "int8" makes prompts faster and less exact; "parallel_slots" is how many calls of
+    /// different threads share a step.
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
         self
