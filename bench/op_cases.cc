@@ -229,6 +229,10 @@ std::vector<OpCase> ProductCases() {
     // 400 MB of weights: far larger than the caches.
     const int64_t rows = static_cast<int64_t>(400'000'000 / PackedBytes(format, 64, kColumns)) * 64;
     out.push_back(Product("Matvec/" + type, format, 1, kColumns, rows));
+    // A quarter of them: what a model of a hundred million parameters reads a step.
+    for (const int64_t T : {2, 4, 8, 16}) {
+      out.push_back(Product(fmt::format("Matmul{}/{}", T, type), format, T, kColumns, rows / 4));
+    }
     out.push_back(Product("Matmul252/" + type, format, 252, kColumns, 2048));
   }
   return out;

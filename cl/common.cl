@@ -6,6 +6,8 @@
 #pragma OPENCL FP_CONTRACT OFF
 
 #define INLINE static inline __attribute__((always_inline))
+// Its body is compiled once; arrays that it is given lie in memory.
+#define NOINLINE static __attribute__((noinline))
 #define GLOBAL const __global
 
 // GROUP: work-items a group. Known when it is built, PoCL compiles a kernel once and for this size only.

@@ -31,6 +31,16 @@
 #endif
 #define FEW 4    // the same for what is left over; or twice as many
 
+#define FEW_TOKENS 8  // of the largest tile of cl/matmul_few.cl
+#define FEW_SPACE (UNIT_COLUMNS * FEW_TOKENS)
+
+// A row block is a stream of its own, often shorter than what a core's prefetcher needs to notice one.
+#define AHEAD 1536  // bytes
+#ifndef FEW_AHEAD
+#define FEW_AHEAD 6144
+#endif
+#define LINE_OF_PAIR(i) ((i) * UNIT_BYTES / 16 / 64)  // the cache line of a unit where its codes begin
+
 #if defined(CODE_BITS) || defined(INT8)
   #define BY_BLOCK
 #endif

@@ -12,34 +12,6 @@
 #define UNIT_ROWS BYTE_ROWS
 typedef int panel_word;
 
-// sum += the four products of bytes in each lane: unsigned bytes of a, signed ones of w.
-INLINE int16 dot4(int16 sum, const int16 a, const int16 w) {
-  __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(w));
-  return sum;
-}
-
-// Columns 4 i ... 4 i + 3 of a unit as signed bytes.
-INLINE int16 unit_quad(GLOBAL uchar* unit, const int i) {
-#if CODE_BITS == 4 && !defined(CODE_VALUES)
-  const int16 codes = (vload16(i / 2, (GLOBAL int*)(unit + SCALE_BYTES)) >> (i % 2 * 4)) & 0x0F0F0F0F;
-  #if CODE_BIAS > 0
-  const int16 upper = (int16)(0x80808080);  // keeps a byte's borrow from its neighbour
-  return ((codes | upper) - CODE_BIAS * 0x01010101) ^ upper;
-  #else
-  return codes;
-  #endif
-#else
-  float16 q0, q1, q2, q3;
-  unit_pair(unit, 2 * i, &q0, &q1);
-  unit_pair(unit, 2 * i + 1, &q2, &q3);
-  const int16 low = (convert_int16(q0 * CODE_FACTOR) & 255) |
-                    ((convert_int16(q1 * CODE_FACTOR) & 255) << 8);
-  const int16 high = (convert_int16(q2 * CODE_FACTOR) & 255) |
-                     ((convert_int16(q3 * CODE_FACTOR) & 255) << 8);
-  return low | (high << 16);
-#endif
-}
-
 INLINE void store_int16(const int16 v, __global int* p) { store16(as_float16(v), (__global float*)p); }
 
 // Units first ... first + n - 1 of row block w to a panel, from lane `at` on.
@@ -54,7 +26,7 @@ INLINE void unpack_block(__global int* panel, GLOBAL uchar* w, const int first, 
       int16 added = 0;
 #pragma unroll
       for (int j = 0; j < BLOCK_QUADS; ++j) {
-        const int16 quad = unit_quad(super + HEADER_BYTES + u * UNIT_BYTES, half_unit * 4 + j);
+        const int16 quad = signed_quad(super + HEADER_BYTES + u * UNIT_BYTES, half_unit * 4 + j);
         added = dot4(added, (int16)(0x80808080), quad);
         store_int16(quad, out + j * 32);
       }

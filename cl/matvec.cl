@@ -2,10 +2,6 @@
 // bandwidth of memory: the kernel makes its input ready itself, and sixteen rows of W are one vector.
 #define BLOCKS 4  // row blocks that are walked at once: enough chains to hide fma's latency
 
-// A row block is a stream of its own, often shorter than what a core's prefetcher needs to notice one.
-#define AHEAD 1536  // bytes
-#define LINE_OF_PAIR(i) ((i) * UNIT_BYTES / 16 / 64)  // the cache line of a unit where its codes begin
-
 // acc[r] += the product of row block r (`stride` bytes apart) with a[0, K), for R blocks at once. sums:
 // of each sixteen values of a; scales: of each 32, or null.
 INLINE void dot_blocks(float16* acc, GLOBAL uchar* w, const long stride, GLOBAL float* a,

@@ -15,7 +15,8 @@ struct BenchOptions {
   int64_t prompt_tokens = 512;
   int32_t gen_tokens = 64;
   int64_t repetitions = 3;
-  std::string ids;  // instead of prompt_tokens
+  std::string ids;    // instead of prompt_tokens
+  int64_t batch = 0;  // rows that decode at once; 0: the usual measurement of one
 };
 
 // options.ids, or as many pseudo-random ids as wanted, the same in every run.

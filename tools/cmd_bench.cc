@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "bench.h"
+#include "bench_batch.h"
 #include "profile.h"
 #include "terminal.h"
 
@@ -131,9 +132,13 @@ void Run(Options options) {
   BenchOptions& bench = options.bench;
   if (!bench.ids.empty()) bench.prompt_tokens = static_cast<int64_t>(ParseIds(bench.ids).size());
   if (options.profile) {
-    const ModelProfile profile = ProfileModel(bench);
+    const ModelProfile profile = bench.batch > 0 ? ProfileBatch(bench) : ProfileModel(bench);
     if (options.json) return OutLine(ToJson(profile));
     OutTable(profile);
+  } else if (bench.batch > 0) {
+    const BatchMeasured measured = MeasureBatch(bench);
+    if (options.json) return OutLine(ToJson(bench, measured));
+    OutTable(bench, measured);
   } else {
     const Measured measured = Measure(bench);
     if (options.json) return OutLine(ToJson(bench, measured));
@@ -165,6 +170,10 @@ Command AddBench(CLI::App& root) {
       ->type_name("N")
       ->check(AtLeast(1))
       ->capture_default_str();
+  app->add_option("--batch", bench.batch,
+                  "Rows that decode at once, against one row: steps of each in turn")
+      ->type_name("N")
+      ->check(Between(2, 64));
   app->add_flag("--profile", options->profile,
                 "Time of each kernel, what it moves and computes, and its share of the limits");
   app->add_flag("--json", options->json, "One JSON object");
@@ -175,10 +184,11 @@ Command AddBench(CLI::App& root) {
       "on CPU devices, is a launch for each kernel then; its usual time stands beside the sum.\n"
       "Limits are the device's read bandwidth and its rate of float32 matrix products, measured\n"
       "in the same process; a kernel's own is the one that it reaches first. The quietest of the\n"
-      "--repetitions counts.\n\n"
+      "--repetitions counts. With --batch it is a step of all rows that is profiled.\n\n"
       "Example:\n"
       "  inference bench --model model.gguf --repetitions 5\n"
-      "  inference bench --model model.gguf --profile");
+      "  inference bench --model model.gguf --profile\n"
+      "  inference bench --model model.gguf --batch 8 --prompt-tokens 32");
   return {app, [=] { Run(*options); }};
 }
 

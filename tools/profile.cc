@@ -34,24 +34,6 @@ KernelShare Sum(const StageProfile& stage) {
 
 // ---- measuring ----
 
-std::vector<KernelShare> StopProfile(const Runtime& runtime, uint32_t device) {
-  TextOutput text;
-  Call(inf_profile_stop, runtime.get(), device, text.out());
-  const Json profile = ParseJson(text.view(), "profile");
-  std::vector<KernelShare> out;
-  for (const Json& entry : profile["kernels"]) {
-    out.push_back({.kernel = entry["kernel"],
-                   .what = entry["what"],
-                   .launches = entry["launches"],
-                   .ns = entry["ns"],
-                   .weight_bytes = entry["weight_bytes"],
-                   .read_bytes = entry["read_bytes"],
-                   .written_bytes = entry["written_bytes"],
-                   .flops = entry["flops"]});
-  }
-  return out;
-}
-
 // Runs `gen` to its first token, or to its end.
 void RunOn(const Gen& gen, bool to_first_token) {
   const inf_event* event = nullptr;
@@ -173,10 +155,29 @@ void OutStage(const ModelProfile& profile, const StageProfile& stage, double par
   };
   time("between kernels", stage.profiled_s - total_ns / 1e9, "launches, host");
   time("all of it as usual, without a profile", stage.usual_s,
-       fmt::format("{:.1f} tok/s", static_cast<double>(stage.tokens) / stage.usual_s));
+       fmt::format("{:.1f} tok/s",
+                   static_cast<double>(stage.tokens * profile.rows) / stage.usual_s));
 }
 
 }  // namespace
+
+std::vector<KernelShare> StopProfile(const Runtime& runtime, uint32_t device) {
+  TextOutput text;
+  Call(inf_profile_stop, runtime.get(), device, text.out());
+  const Json profile = ParseJson(text.view(), "profile");
+  std::vector<KernelShare> out;
+  for (const Json& entry : profile["kernels"]) {
+    out.push_back({.kernel = entry["kernel"],
+                   .what = entry["what"],
+                   .launches = entry["launches"],
+                   .ns = entry["ns"],
+                   .weight_bytes = entry["weight_bytes"],
+                   .read_bytes = entry["read_bytes"],
+                   .written_bytes = entry["written_bytes"],
+                   .flops = entry["flops"]});
+  }
+  return out;
+}
 
 ModelProfile ProfileModel(const BenchOptions& options) {
   ModelProfile profile;
@@ -203,12 +204,14 @@ ModelProfile ProfileModel(const BenchOptions& options) {
 }
 
 Json ToJson(const ModelProfile& profile) {
-  return {{"model", profile.model},
-          {"device", profile.device},
-          {"read_gb_s", profile.read_gb_s},
-          {"gemm_gflop_s", profile.gemm_gflop_s},
-          {"prefill", ToJson(profile, profile.prefill)},
-          {"decode", ToJson(profile, profile.decode)}};
+  Json out = {{"model", profile.model},
+              {"device", profile.device},
+              {"rows", profile.rows},
+              {"read_gb_s", profile.read_gb_s},
+              {"gemm_gflop_s", profile.gemm_gflop_s}};
+  if (!profile.prefill.kernels.empty()) out["prefill"] = ToJson(profile, profile.prefill);
+  out["decode"] = ToJson(profile, profile.decode);
+  return out;
 }
 
 void OutTable(const ModelProfile& profile) {
@@ -216,10 +219,14 @@ void OutTable(const ModelProfile& profile) {
   Out(fmt::format("{}{}{}\n{}\n", colors.bold, profile.model, colors.reset, profile.device));
   Out(fmt::format("limits: memory {:.1f} GB/s, float32 products {:.1f} GFLOP/s\n",
                   profile.read_gb_s, profile.gemm_gflop_s));
-  OutStage(profile, profile.prefill, 1.0,
-           fmt::format("Prefill, {} tokens", profile.prefill.tokens));
+  if (!profile.prefill.kernels.empty()) {
+    OutStage(profile, profile.prefill, 1.0,
+             fmt::format("Prefill, {} tokens", profile.prefill.tokens));
+  }
   OutStage(profile, profile.decode, static_cast<double>(profile.decode.tokens),
-           fmt::format("Decode, one token (mean of {})", profile.decode.tokens));
+           profile.rows == 1 ? fmt::format("Decode, one token (mean of {})", profile.decode.tokens)
+                             : fmt::format("Decode, a step of {} rows (mean of {})", profile.rows,
+                                           profile.decode.tokens));
 }
 
 }  // namespace inference::tools

@@ -28,8 +28,12 @@ struct StageProfile {
 struct ModelProfile {
   std::string model, device;
   double read_gb_s = 0.0, gemm_gflop_s = 0.0;  // the device's limits
-  StageProfile prefill, decode;
+  int64_t rows = 1;                            // that decode at once
+  StageProfile prefill, decode;                // no kernels: not measured
 };
+
+// Ends a profile of the device.
+std::vector<KernelShare> StopProfile(const Runtime& runtime, uint32_t device);
 
 // The prompt, then options.gen_tokens single tokens.
 ModelProfile ProfileModel(const BenchOptions& options);

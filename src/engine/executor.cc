@@ -11,6 +11,7 @@ namespace {
 
 constexpr size_t kMaxRecordings = 16;
 constexpr int64_t kMaxLogits = int64_t{16} << 20;  // values of a piece: 64 MiB
+constexpr int64_t kOneLaunchRows = 16;             // beyond, launches cost little beside the work
 
 // What the rows use, each once: in the order of their hashes, which is that of every row's sums.
 std::vector<const Adapter*> AdaptersOf(std::span<const ExecutorRow> rows) {
@@ -24,6 +25,13 @@ std::vector<const Adapter*> AdaptersOf(std::span<const ExecutorRow> rows) {
   const auto same = [](const Adapter* a, const Adapter* b) { return a->hash() == b->hash(); };
   out.erase(std::unique(out.begin(), out.end(), same), out.end());
   return out;
+}
+
+// Where launches would cost as much as what they do. A program is compiled for each list of
+// kernels, which is one for a token and another for all numbers of rows up to the limit.
+bool IsOneLaunch(const StepShape& shape, bool is_sampled, bool is_prefill) {
+  if (shape.tokens == 1) return !is_prefill;
+  return is_sampled && shape.tokens <= kOneLaunchRows && shape.singles == shape.tokens;
 }
 
 }  // namespace
@@ -241,8 +249,9 @@ std::unique_ptr<Executor::Recorded> Executor::Record(const StepShape& shape, con
   out->adapters = adapters;
   out->recording = std::make_unique<Recording>(device_, FamilyOf(*device_), arena_);
   Recording& recording = *out->recording;
-  // Of one token: then launches count. A program is compiled for each shape of these.
-  if (shape.tokens == 1 && form.mode != Mode::kPrefill) recording.UseOneLaunch();
+  if (IsOneLaunch(shape, form.mode == Mode::kSample, form.mode == Mode::kPrefill)) {
+    recording.UseOneLaunch();
+  }
   if (options_.rounds_activations) recording.RoundActivations();
   const Step step = step_.step(shape);
   std::vector<StepAdapter> beside;

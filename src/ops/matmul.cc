@@ -17,6 +17,8 @@ constexpr int64_t kPanelFloats = 2304;  // PANEL_WORDS of cl/matmul.cl
 constexpr int64_t kByteRows = 12;       // BYTE_ROWS of cl/matmul_common.cl
 constexpr int64_t kPanelWords = 3584;   // PANEL_WORDS of cl/matmul_int8.cl
 constexpr int64_t kPanel = 32;          // rows that cl/matmul_panels.cl unpacks at once
+constexpr int64_t kFewTile = 8;         // FEW_TOKENS
+constexpr int64_t kMostFew = 16;        // rows that cl/matmul_few.cl takes: beyond, unpacking pays
 
 // INPUT_* in cl/matmul_common.cl.
 int32_t InputMode(const MatmulInput& input) {
@@ -123,6 +125,41 @@ void Matvec(Recording& recording, const PreparedInput& a, const PackedMatrix& W,
                    static_cast<int32_t>(options.epilogue), HasBias(W));
 }
 
+// A few rows on a CPU device: so does this one.
+void MatmulFew(Recording& recording, const PreparedInput& a, const PackedMatrix& W, const Tensor& y,
+               const ProjectOptions& options) {
+  const MatmulInput& in = a.input;
+  const int64_t units = (W.rows + 15) / 16 / (IsGated(options.epilogue) ? 2 : 1);
+  const int64_t padded = PaddedColumns(a.D), tiles = Ceil(a.T, kFewTile);
+  const Tensor scratch =
+      recording.Temp({recording.PartsFor(units),
+                      kFewTile * (kUnit + padded + tiles * padded / kUnit * kPreparedRows)});
+  Work work = ProductWork(W, a.T, options);
+  const Work input = InputWork(in, a.T, a.D);
+  work.weight_bytes += input.weight_bytes;
+  work.read_bytes += input.read_bytes - FloatBytes(a.T * a.D);  // ready rows are never stored
+  work.written_bytes += input.written_bytes;
+  work.flops += input.flops;
+  const bool in_bytes =
+      recording.rounds_activations() && HasByteForm(W.format) && recording.device().HasVnni();
+  std::vector<std::string> files = {"weights", "matmul_common", "matmul_few_input"};
+  if (in_bytes) {
+    work.what += ", in bytes";
+    files.insert(files.end(), {"code_bytes", "matmul_few_int8"});
+  } else {
+    files.emplace_back("matmul_few_float");
+  }
+  files.emplace_back("matmul_few");
+  recording.Launch("matmul_few", files, Defines(recording, W, options), units, work, y.buffer,
+                   a.sum.buffer, scratch.buffer, W.data, in.x.buffer, in.norm_weight.buffer,
+                   in.delta.buffer, in.delta_norm_weight.buffer, W.bias, options.other.buffer,
+                   static_cast<int32_t>(a.T), static_cast<int32_t>(a.D),
+                   static_cast<int32_t>(padded), static_cast<int32_t>(W.rows),
+                   static_cast<int32_t>(in.first_row), static_cast<int32_t>(y.shape.back()),
+                   static_cast<int32_t>(options.column), in.eps, InputMode(in),
+                   static_cast<int32_t>(options.epilogue), HasBias(W));
+}
+
 // The input in floats, which a type without a form in bytes needs.
 Tensor Widen(Recording& recording, const PreparedInput& a) {
   const int64_t units = a.bytes.dim(0) * a.bytes.dim(1);
@@ -146,14 +183,16 @@ void MatmulPanels(Recording& recording, const PreparedInput& a, const PackedMatr
       recording.Temp({recording.PartsFor(units), panel + (a.T + kTile) * kPanel});
   Work work = ProductWork(W, a.T, options);
   if (in_bytes) work.what += ", in bytes";
-  recording.Launch(
-      "matmul_panels",
-      {"weights", "matmul_common", in_bytes ? "matmul_int8" : "matmul", "matmul_panels"},
-      Defines(recording, W, options), units, work, y.buffer, scratch.buffer, W.data, input.buffer,
-      W.bias, options.other.buffer, static_cast<int32_t>(a.T), static_cast<int32_t>(a.D),
-      static_cast<int32_t>(padded), static_cast<int32_t>(W.rows),
-      static_cast<int32_t>(y.shape.back()), static_cast<int32_t>(options.column),
-      static_cast<int32_t>(options.epilogue), HasBias(W));
+  std::vector<std::string> files = {"weights", "matmul_common", "matmul", "matmul_panels"};
+  if (in_bytes) {
+    files = {"weights", "matmul_common", "code_bytes", "matmul_int8", "matmul_panels"};
+  }
+  recording.Launch("matmul_panels", files, Defines(recording, W, options), units, work, y.buffer,
+                   scratch.buffer, W.data, input.buffer, W.bias, options.other.buffer,
+                   static_cast<int32_t>(a.T), static_cast<int32_t>(a.D),
+                   static_cast<int32_t>(padded), static_cast<int32_t>(W.rows),
+                   static_cast<int32_t>(y.shape.back()), static_cast<int32_t>(options.column),
+                   static_cast<int32_t>(options.epilogue), HasBias(W));
 }
 
 // Any rows on other devices: the kernel that the device's tuning names.
@@ -206,7 +245,7 @@ PreparedInput PrepareInput(Recording& recording, const MatmulInput& input) {
   CheckInput(input, out.T, out.D);
   if (input.delta) out.sum = recording.Temp({out.T, out.D});
   const bool cpu = recording.family() == KernelFamily::kCpu;
-  if (cpu && out.T == 1) return out;
+  if (cpu && out.T <= kMostFew) return out;
 
   const int64_t padded = PaddedColumns(out.D), tile = cpu ? kTile : 1;
   const int64_t tiles = (out.T + tile - 1) / tile;
@@ -253,6 +292,8 @@ void Project(Recording& recording, const PreparedInput& a, const PackedMatrix& W
     MatmulOnGpu(recording, a, W, y, options);
   } else if (a.T == 1) {
     Matvec(recording, a, W, y, options);
+  } else if (a.T <= kMostFew) {
+    MatmulFew(recording, a, W, y, options);
   } else {
     MatmulPanels(recording, a, W, y, options);
   }

@@ -186,6 +186,12 @@ void CheckProducts(const Matrix& W, int64_t O, int64_t I, bool rounded) {
     const std::vector<float> in_batch(many.begin() + t * O, many.begin() + (t + 1) * O);
     EXPECT_EQ(run(KernelFamily::kCpu, 1, row), in_batch) << "t " << t;
   }
+  for (const int64_t few : {2, 3, 7, 12, 16}) {  // tiles of two, four and eight, whole or not
+    const std::vector<float> rows(x.begin(), x.begin() + few * I);
+    EXPECT_EQ(run(KernelFamily::kCpu, few, rows),
+              std::vector<float>(many.begin(), many.begin() + few * O))
+        << few << " rows";
+  }
 }
 
 TEST_P(MatmulTypeTest, MatchesReferenceAndAllKernelsAgreeOnBits) {
@@ -202,14 +208,15 @@ TEST_P(MatmulTypeTest, MatchesReferenceAndAllKernelsAgreeOnBits) {
 }
 
 TEST(RoundedInput, ABlockThatIsNotFiniteSpoilsItsRowAlone) {
-  constexpr int64_t kT = 14, kI = 64, kO = 16;
+  constexpr int64_t kT = 26, kI = 64, kO = 16;
   const Matrix W = MakeMatrix(DType::kQ4_0, kO, kI, 9);
   for (const float bad :
        {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     auto x = RandomNormal(kT * kI, 5);
     x[3 * kI + 40] = bad;
-    for (const int64_t T : {int64_t{1}, kT}) {  // by itself, and in a tile
-      const std::vector<float> rows(x.begin() + (T == 1 ? 3 * kI : 0), x.end());
+    for (const int64_t T : {int64_t{1}, int64_t{5}, kT}) {  // by itself, among few, in a tile
+      const auto first = x.begin() + (T == 1 ? 3 * kI : 0);
+      const std::vector<float> rows(first, first + T * kI);
       const auto y = RunProject(KernelFamily::kCpu, {.x = Upload({T, kI}, rows)}, W.packed, {}, kO,
                                 nullptr, true);
       for (size_t i = 0; i < y.size(); ++i) {
@@ -304,7 +311,8 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(InputCase{1, 1, true, false, 0}, InputCase{1, 33, true, true, 0},
                     InputCase{1, 48, false, false, 0}, InputCase{15, 47, true, false, 0},
                     InputCase{3, 64, true, true, 0}, InputCase{29, 65, true, true, 28},
-                    InputCase{5, 17, true, true, 2}));
+                    InputCase{5, 17, true, true, 2}, InputCase{16, 97, true, true, 1},
+                    InputCase{33, 65, true, true, 2}));
 
 double Silu(double g) { return g / (1 + std::exp(-g)); }
 double Gelu(double g) {

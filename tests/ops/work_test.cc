@@ -51,7 +51,7 @@ TEST(Work, OfAProductIsItsPackedSize) {
   for (const WeightFormat& format : {WeightFormat(DType::kQ4_1), WeightFormat(DType::kBF16)}) {
     const PackedMatrix W = ZeroMatrix(format, 96, 64);
     for (const KernelFamily family : {KernelFamily::kCpu, KernelFamily::kGpu}) {
-      for (const int64_t T : {1, 14}) {
+      for (const int64_t T : {1, 14, 30}) {
         const Tensor x = Zeros({T, 64}), y = Zeros({T, 96});
         const auto times = ProfileOf(
             [&](Recording& recording) {
@@ -65,7 +65,9 @@ TEST(Work, OfAProductIsItsPackedSize) {
                                                                  : kEachChoice);
         const std::string kernel = family == KernelFamily::kGpu
                                        ? std::string(MatmulKernelName(choice.kernel))
-                                       : (T == 1 ? "matvec" : "matmul_panels");
+                                       : (T == 1    ? "matvec"
+                                          : T <= 16 ? "matmul_few"
+                                                    : "matmul_panels");
         const KernelTime product = Find(times, kernel);
         EXPECT_EQ(product.launches, 1U);
         EXPECT_EQ(product.work.what, NameOf(format) + " 96x64");
@@ -74,7 +76,7 @@ TEST(Work, OfAProductIsItsPackedSize) {
         EXPECT_EQ(product.work.read_bytes, rows * 64 * 4);
         EXPECT_EQ(product.work.written_bytes, rows * 96 * 4);
         EXPECT_EQ(product.work.flops, 2 * rows * 96 * 64);
-        if (kernel == "matvec") {
+        if (kernel == "matvec" || kernel == "matmul_few") {
           EXPECT_EQ(times.size(), 1U);
           continue;
         }
