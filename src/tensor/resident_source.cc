@@ -49,7 +49,8 @@ void NoteNames(std::string_view line, Section* section) {
     const std::string_view rest = trimmed.substr(8);
     const auto* end = std::ranges::find_if_not(rest, IsNamePart);
     section->macros.emplace_back(rest.begin(), end);
-  } else if (line.starts_with("INLINE ") || line.starts_with("NOINLINE ") || line.starts_with(kKernel)) {
+  } else if (line.starts_with("INLINE ") || line.starts_with("NOINLINE ") ||
+             line.starts_with(kKernel)) {
     section->names.push_back(NameBefore(line, line.find('(')));
   } else if (line.starts_with("__constant ")) {
     section->names.push_back(NameBefore(line, line.find('[')));

@@ -54,9 +54,9 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(Help, OfEveryCommandHasAnExample) {
   for (const std::string command :
-       {"generate", "chat", "info", "discover", "estimate", "devices", "tokenize", "render",
-        "logits", "bench", "quantize", "merge", "tune", "score", "rolling", "next", "classify",
-        "embed", "batch", "diff"}) {
+       {"generate", "chat",   "info",     "discover", "estimate", "devices", "tokenize",
+        "render",   "logits", "bench",    "quantize", "merge",    "tune",    "score",
+        "rolling",  "next",   "classify", "embed",    "batch",    "diff"}) {
     const Outcome outcome = Inference({command, "--help"});
     EXPECT_EQ(outcome.exit_code, 0) << command;
     EXPECT_THAT(outcome.out, HasSubstr("inference " + command));
