@@ -38,8 +38,9 @@ void AddModelOptions(CLI::App& app, ModelOptions& options) {
   app.add_option("--n-ctx", options.n_ctx, "Longest session in tokens (default: the model's own)")
       ->check(AtLeast(0))
       ->type_name("N");
-  app.add_option("--kv-type", options.kv_type,
-                 "Keys and values: f32 (the default), f16 in half the memory, q8 in about a quarter")
+  app.add_option(
+         "--kv-type", options.kv_type,
+         "Keys and values: f32 (the default), f16 in half the memory, q8 in about a quarter")
       ->check(CLI::IsMember({"f32", "f16", "q8"}))
       ->type_name("T");
   app.add_option("--activations", options.activations,
