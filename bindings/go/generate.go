@@ -85,12 +85,8 @@ type step struct {
 }
 
 func (s *Session) start(ctx context.Context, prompt Prompt, opts []GenerateOption) (*generation, error) {
-	g := &generation{ctx: ctx, session: s, step: new(step)}
+	g := &generation{ctx: ctx, session: s, config: newGenerateConfig(opts), step: new(step)}
 	g.step.err.struct_size = C.uint32_t(unsafe.Sizeof(g.step.err))
-	C.inf_sampling_init(&g.config.sampling)
-	for _, option := range opts {
-		option(&g.config)
-	}
 	if err := g.begin(prompt); err != nil {
 		g.close()
 		return nil, withContext(ctx, err)
@@ -102,31 +98,8 @@ func (g *generation) begin(prompt Prompt) (err error) {
 	if g.cancel, err = newCanceller(g.ctx); err != nil {
 		return err
 	}
-	if err = call(func(e *C.inf_error) C.inf_status { return C.inf_request_new(&g.request, e) }); err != nil {
+	if g.request, err = newRequest(g.session, prompt, &g.config, g.cancel); err != nil {
 		return err
-	}
-	if err = prompt.setOn(g.request, g.session); err != nil {
-		return err
-	}
-	if err = g.config.setOn(g.request); err != nil {
-		return err
-	}
-	if g.config.adapters != nil {
-		err = setAdapters(*g.config.adapters,
-			func(a **C.inf_adapter, scales *C.float, n C.size_t, e *C.inf_error) C.inf_status {
-				return C.inf_request_set_adapters(g.request, a, scales, n, e)
-			})
-		if err != nil {
-			return err
-		}
-	}
-	if g.cancel.c != nil {
-		err = call(func(e *C.inf_error) C.inf_status {
-			return C.inf_request_set_cancel(g.request, g.cancel.c, e)
-		})
-		if err != nil {
-			return err
-		}
 	}
 	return call(func(e *C.inf_error) C.inf_status {
 		return C.inf_gen_start(g.session.c(), g.request, &g.gen, e)
@@ -147,29 +120,38 @@ func (g *generation) next() (token Token, done bool, err error) {
 		if status == C.INF_DONE {
 			return Token{}, true, nil
 		}
-		switch event := g.step.event; event.kind {
-		case C.INF_EVENT_PREFILL:
-			if g.config.promptLogProbs != nil && event.ids_len > 0 {
-				g.config.promptLogProbs(readLogProbs(event))
-			}
-			if g.config.prefill != nil {
-				g.config.prefill(uint64(event.step), uint64(event.total))
-			}
-		case C.INF_EVENT_TOKEN:
-			return Token{
-				ID:      int32(event.token),
-				Text:    goText(event.text, C.size_t(event.text_len)),
-				Pos:     uint64(event.pos),
-				LogProb: float64(event.logprob),
-				Top:     readLogProbs(event),
-			}, false, nil
+		if token, ok := g.config.take(g.step.event); ok {
+			return token, false, nil
 		}
 	}
 }
 
+// take returns the token of an event; of others it tells the functions of the options.
+func (c *generateConfig) take(event *C.inf_event) (Token, bool) {
+	switch event.kind {
+	case C.INF_EVENT_PREFILL:
+		step, total := uint64(event.step), uint64(event.total) // read before any function of the caller's runs
+		if c.promptLogProbs != nil && event.ids_len > 0 {
+			c.promptLogProbs(readLogProbs(event))
+		}
+		if c.prefill != nil {
+			c.prefill(step, total)
+		}
+	case C.INF_EVENT_TOKEN:
+		return Token{
+			ID:      int32(event.token),
+			Text:    goText(event.text, C.size_t(event.text_len)),
+			Pos:     uint64(event.pos),
+			LogProb: float64(event.logprob),
+			Top:     readLogProbs(event),
+		}, true
+	}
+	return Token{}, false
+}
+
 func (g *generation) close() {
 	if g.gen != nil && g.config.result != nil {
-		if result, err := readResult(g.gen); err == nil {
+		if result, err := resultOf(g.gen); err == nil {
 			*g.config.result = result
 		}
 	}

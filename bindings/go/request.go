@@ -23,7 +23,7 @@ type Tokens []int32
 
 func (t Text) setOn(request *C.inf_request, session *Session) error {
 	var flags C.uint32_t
-	if session.Len() == 0 {
+	if session == nil || session.Len() == 0 {
 		flags = C.INF_ADD_SPECIAL
 	}
 	return call(func(e *C.inf_error) C.inf_status {
@@ -62,6 +62,14 @@ type generateConfig struct {
 	prefill        func(done, total uint64)
 	promptLogProbs func([]TokenLogProb)
 	result         *Result
+}
+
+func newGenerateConfig(opts []GenerateOption) (config generateConfig) {
+	C.inf_sampling_init(&config.sampling)
+	for _, option := range opts {
+		option(&config)
+	}
+	return config
 }
 
 // WithMaxTokens bounds the tokens generated.
@@ -260,13 +268,43 @@ func (c *generateConfig) setOn(request *C.inf_request) error {
 	})
 }
 
-func readResult(gen *C.inf_gen) (Result, error) {
+// newRequest makes what is run; session is nil where the request gets one of its own.
+func newRequest(session *Session, prompt Prompt, config *generateConfig, cancel canceller) (*C.inf_request, error) {
+	var request *C.inf_request
+	err := call(func(e *C.inf_error) C.inf_status { return C.inf_request_new(&request, e) })
+	if err != nil {
+		return nil, err
+	}
+	if err = prompt.setOn(request, session); err == nil {
+		err = config.setOn(request)
+	}
+	if err == nil && config.adapters != nil {
+		err = setAdapters(*config.adapters,
+			func(a **C.inf_adapter, scales *C.float, n C.size_t, e *C.inf_error) C.inf_status {
+				return C.inf_request_set_adapters(request, a, scales, n, e)
+			})
+	}
+	if err == nil && cancel.c != nil {
+		err = call(func(e *C.inf_error) C.inf_status { return C.inf_request_set_cancel(request, cancel.c, e) })
+	}
+	if err != nil {
+		C.inf_request_free(request)
+		return nil, err
+	}
+	return request, nil
+}
+
+func resultOf(gen *C.inf_gen) (Result, error) {
 	var r C.inf_result
 	r.struct_size = C.uint32_t(unsafe.Sizeof(r))
 	err := call(func(e *C.inf_error) C.inf_status { return C.inf_gen_result(gen, &r, e) })
 	if err != nil {
 		return Result{}, err
 	}
+	return readResult(&r), nil
+}
+
+func readResult(r *C.inf_result) Result {
 	return Result{
 		Finish:          Finish(r.finish),
 		PromptTokens:    uint64(r.prompt_tokens),
@@ -279,5 +317,5 @@ func readResult(gen *C.inf_gen) (Result, error) {
 		PeakBytes:       uint64(r.peak_bytes),
 		PrefillTokS:     float64(r.prefill_tok_s),
 		DecodeTokS:      float64(r.decode_tok_s),
-	}, nil
+	}
 }

@@ -127,6 +127,11 @@ impl Error {
         self.sub
     }
 
+    /// Of one request among several, which has no second code.
+    pub(crate) fn of_request(status: i32, message: String) -> Self {
+        Error { kind: ErrorKind::from_status(status), domain: Domain::None, sub: 0, message }
+    }
+
     fn new(status: i32, err: &sys::inf_error) -> Self {
         let domain = match err.domain {
             sys::INF_DOMAIN_ERRNO => Domain::Errno,

@@ -325,20 +325,16 @@ pub struct Generation<'s> {
     finished: bool,
 }
 
-impl Session {
-    /// Begins to generate. An error ends the iteration, and the session holds the tokens computed so far.
-    pub fn generate<'a>(
-        &mut self,
-        prompt: impl Into<Prompt<'a>>,
-        options: &GenerateOptions,
-    ) -> Result<Generation<'_>> {
+impl Request {
+    /// `begins`: a session that holds nothing.
+    pub(crate) fn of(prompt: Prompt<'_>, begins: bool, options: &GenerateOptions) -> Result<Self> {
         // SAFETY: live handles, pointers with their lengths; the request copies what it is given.
         let request = Request::from_call(|out, err| unsafe { sys::inf_request_new(out, err) })?;
         let r = request.raw();
         call(|err| unsafe {
-            match prompt.into() {
+            match prompt {
                 Prompt::Text(text) => {
-                    let flags = if self.is_empty() { sys::INF_ADD_SPECIAL } else { 0 };
+                    let flags = if begins { sys::INF_ADD_SPECIAL } else { 0 };
                     sys::inf_request_set_text(r, text.as_ptr().cast(), text.len(), flags, err)
                 }
                 Prompt::Tokens(ids) => sys::inf_request_set_tokens(r, ids.as_ptr(), ids.len(), err),
@@ -370,6 +366,20 @@ impl Session {
         if let Some(cancel) = &options.cancel {
             call(|err| unsafe { sys::inf_request_set_cancel(r, cancel.raw(), err) })?;
         }
+        Ok(request)
+    }
+}
+
+impl Session {
+    /// Begins to generate. An error ends the iteration, and the session holds the tokens computed so far.
+    pub fn generate<'a>(
+        &mut self,
+        prompt: impl Into<Prompt<'a>>,
+        options: &GenerateOptions,
+    ) -> Result<Generation<'_>> {
+        let request = Request::of(prompt.into(), self.is_empty(), options)?;
+        let r = request.raw();
+        // SAFETY: live handles.
         let gen =
             Gen::from_call(|out, err| unsafe { sys::inf_gen_start(self.raw(), r, out, err) })?;
         Ok(Generation {
@@ -411,7 +421,13 @@ impl Generation<'_> {
         let mut r: sys::inf_result = unsafe { raw::zeroed() };
         r.struct_size = raw::size_of::<sys::inf_result>();
         call(|err| unsafe { sys::inf_gen_result(self.gen.raw(), &mut r, err) })?;
-        Ok(Outcome {
+        Ok(Outcome::of(&r))
+    }
+}
+
+impl Outcome {
+    pub(crate) fn of(r: &sys::inf_result) -> Self {
+        Outcome {
             finish: match r.finish {
                 sys::INF_FINISH_NONE => Finish::None,
                 sys::INF_FINISH_END => Finish::End,
@@ -433,7 +449,7 @@ impl Generation<'_> {
             peak_bytes: r.peak_bytes,
             prefill_tok_s: r.prefill_tok_s,
             decode_tok_s: r.decode_tok_s,
-        })
+        }
     }
 }
 
@@ -447,7 +463,7 @@ unsafe fn read_logprobs(event: &sys::inf_event) -> Vec<TokenLogprob> {
 
 /// # Safety
 /// The event's text and arrays are valid.
-unsafe fn read_event(event: &sys::inf_event) -> Event {
+pub(crate) unsafe fn read_event(event: &sys::inf_event) -> Event {
     match event.kind {
         sys::INF_EVENT_TOKEN => Event::Token(Token {
             id: event.token,

@@ -15,7 +15,7 @@
 //! is right.
 //!
 //! Threads: [`Runtime`], [`Model`], [`Adapter`], [`Tokenizer`] and [`Cancel`] are `Send + Sync`. [`Session`],
-//! [`Chat`] and [`Generation`] are `Send`; sessions of one model may run on different threads.
+//! [`Chat`], [`Batch`] and [`Generation`] are `Send`; sessions of one model may run on different threads.
 //!
 //! Cancel: dropping a [`Generation`] ends it; [`Cancel::trigger`], from any thread, ends the work that
 //! was given the object within one token, or some 10 GFLOP of a prompt. The session then holds exactly
@@ -26,6 +26,7 @@
 #![warn(missing_docs)]
 
 mod adapter;
+mod batch;
 mod cancel;
 mod chat;
 mod config;
@@ -43,6 +44,7 @@ mod session;
 mod tokenizer;
 
 pub use adapter::{Adapter, AdapterInfo, AdapterUse};
+pub use batch::{Batch, BatchEvent, BatchEventKind, BatchOptions};
 pub use cancel::Cancel;
 pub use chat::Chat;
 pub use config::{Config, Value};
