@@ -109,6 +109,32 @@ INSTANTIATE_TEST_SUITE_P(Models, BatchTest,
                                          TinyCase{"llama-gqa", DType::kQ8_0},
                                          TinyCase{"gemma3-text", DType::kQ8_0}));
 
+// As requests join and leave, rows come and go: no step may wait for a compiler because of it.
+TEST(BatchTest, StepsOfAnyFewRowsShareTheirPrograms) {
+  const auto model = TinyModel("llama-gqa");
+  const Ids ids = TinyGolden("llama-gqa")["long_ids"].get<Ids>();
+  const auto programs = [&] {
+    const ProgramStats stats = model->device()->programs();
+    return stats.built + stats.loaded;
+  };
+  for (const int64_t rows : {2, 3, 5, 8, 11, 16}) {
+    Batch batch(model, {.slots = rows});
+    for (int64_t i = 0; i < rows; ++i) {
+      GenerateRequest request;
+      request.prompt.assign(ids.begin() + i, ids.begin() + i + 3);
+      request.max_tokens = 4;
+      request.ignore_end = true;
+      batch.Add(nullptr, request);
+    }
+    batch.Step();  // the prompts, and a token of each
+    const uint64_t before = programs();
+    RunAll(batch);
+    if (rows > 2) {
+      EXPECT_EQ(programs(), before) << rows << " rows";
+    }
+  }
+}
+
 TEST(BatchTest, RequestsJoinAndLeaveAtAnyStep) {
   const auto model = TinyModel("llama-gqa", 8);
   const Ids ids = TinyGolden("llama-gqa")["long_ids"].get<Ids>();
