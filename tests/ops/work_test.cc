@@ -60,9 +60,9 @@ TEST(Work, OfAProductIsItsPackedSize) {
             0, family);
         const MatmulChoice choice =
             Tuning{}.ForMatmul(TestDevice()->info(), BlockColumns(format) > 1, W.rows, T);
-        EXPECT_EQ(choice, T > 4                                  ? kTilesChoice
-                          : format == WeightFormat(DType::kQ4_1) ? kLanesChoice
-                                                                 : kEachChoice);
+        EXPECT_EQ(choice.kernel, T > 4                                  ? MatmulKernel::kTiles
+                                 : format == WeightFormat(DType::kQ4_1) ? MatmulKernel::kLanes
+                                                                        : MatmulKernel::kEach);
         const std::string kernel = family == KernelFamily::kGpu
                                        ? std::string(MatmulKernelName(choice.kernel))
                                        : (T == 1    ? "matvec"
