@@ -4,20 +4,25 @@
 #   scripts/test.sh --quick   without the real models and tokenizers and without Intel's OpenCL runtime
 #                             (nothing is fetched)
 #   scripts/test.sh --intel   fails where Intel's OpenCL runtime cannot be had, instead of leaving it out
+#   scripts/test.sh --both    on Intel's runtime every suite that computes, not the kernels' and layers' alone
+#   scripts/test.sh --stress  many threads and cancels on a real model as well
 #   scripts/test.sh --asan    the C and C++ tests alone, under AddressSanitizer and UBSan
 #   scripts/test.sh --fuzz    the fuzz targets alone, 60 seconds each (20 as the last part of everything)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
 jobs=$(nproc)
-quick=0 asan=0 fuzz=0 intel=0
+quick=0 asan=0 fuzz=0 intel=0 stress=0
+intel_suites='device|tensor|ops|nn'
 for argument in "$@"; do
   case "$argument" in
     --quick) quick=1 ;;
     --intel) intel=1 ;;
+    --both) intel=1 intel_suites='device|tensor|ops|nn|models|engine|capi|tools' ;;
+    --stress) stress=1 ;;
     --asan) asan=1 ;;
     --fuzz) fuzz=1 ;;
-    *) echo "usage: $0 [--quick] [--intel] [--asan | --fuzz]" >&2; exit 2 ;;
+    *) echo "usage: $0 [--quick] [--intel] [--both] [--stress] [--asan | --fuzz]" >&2; exit 2 ;;
   esac
 done
 
@@ -61,7 +66,7 @@ c_and_cpp() {
   build_and_ctest release -DINFERENCE_DEVELOPER_MODE=ON -DINFERENCE_TESTS=ON -DINFERENCE_BENCH=ON
 }
 
-# Every suite that computes, on a second OpenCL implementation: another compiler, other threads.
+# The suites that compute, on a second OpenCL implementation: another compiler, other threads.
 intel_opencl() {
   section "ctest (release), Intel's OpenCL runtime"
   local vendors status=0
@@ -79,8 +84,15 @@ intel_opencl() {
     export OCL_ICD_VENDORS=$vendors
     build/bin/inference devices | tee /dev/stderr | grep -F 'Intel(R) OpenCL' >/dev/null ||
       { echo "OCL_ICD_VENDORS=$vendors does not select Intel's runtime" >&2; exit 1; }
-    ctest --preset release --no-tests=error -j "$jobs" -R '^(device|tensor|ops|nn|models|engine|capi|tools)\.'
+    ctest --preset release --no-tests=error -j "$jobs" -R "^($intel_suites)\."
   )
+}
+
+stress_long() {
+  (( stress )) || return 0
+  section "Stress: 300 rounds of 8 threads, 1,000 cancels"
+  [[ -n ${INFERENCE_SMOLLM2:-} ]] || { echo "--stress wants the real model: not with --quick" >&2; exit 2; }
+  INFERENCE_STRESS=1 build/bin/test_stress
 }
 
 sanitized() {
@@ -178,6 +190,7 @@ elif (( fuzz )); then
   fuzz_targets 60
 else
   c_and_cpp
+  stress_long
   intel_opencl
   sources
   install_library
