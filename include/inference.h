@@ -986,8 +986,9 @@ INF_API inf_status inf_classify(inf_model* model, const inf_inputs* prompts,
                                 const inf_inputs* labels, const inf_request* request,
                                 uint32_t flags, inf_cancel* cancel, inf_items** out,
                                 inf_error* err);
-/* of inf_classify. text gets the token's text or the label's; values the logits, where they were wanted, or
- * ln P of each label. Each output may be NULL. */
+/* of inf_classify. text gets the token's text ("" where the tokenizer has no such token: some models have more
+ * rows than tokens) or the label's; values the logits, where they were wanted, or ln P of each label. Each
+ * output may be NULL. */
 INF_API inf_status inf_items_class(const inf_items* items, uint64_t index, inf_class_desc* out,
                                    inf_buf* text, inf_floats* values, inf_error* err);
 

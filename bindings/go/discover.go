@@ -1,67 +1,73 @@
 package inference
 
-// #include "bridge.h"
-import "C"
-
 import (
-	"runtime"
-	"unsafe"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
 )
 
-// FoundModel describes a checkpoint that Discover has found; its weights were not opened.
-type FoundModel struct {
-	Path         string // absolute, for LoadModel
-	Format       string // "gguf" or "safetensors"
-	Architecture string // "" where it could not be read
-	Quantization string // "Q4_K", "BF16", ...; "" where it is not told
-	QuantBits    uint32 // 0 = not quantised, or not told
-	QuantGroup   uint32 // weights a scale
-	FileCount    uint32 // weight files
-	Bytes        uint64 // of the weight files
-	Loadable     bool
-	Reason       string // why it cannot be loaded
+// DiscoveredModel is a folder with a config.json and weights that Discover has found.
+type DiscoveredModel struct {
+	Path       string // absolute
+	ModelType  string // of config.json; "" where it cannot be read
+	QuantBits  int    // 0 = not quantised, or not told
+	QuantGroup int
+	NumFiles   int // *.safetensors
 }
 
-// Discover lists the models in dir: dir itself first, then what its direct children hold. Options by
-// key: "allow_symlinks" 1 lets the files of a folder be links to anywhere.
-func (r *Runtime) Discover(dir string, options map[string]any) ([]FoundModel, error) {
-	defer runtime.KeepAlive(r)
-	config, err := newConfig(options)
+// Discover lists the models at dir: dir itself first, then its direct subfolders, by name. A model is a
+// folder with a config.json and at least one *.safetensors.
+func Discover(dir string) ([]DiscoveredModel, error) {
+	base, err := filepath.Abs(dir)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("inference: discover %s: %w", dir, err)
 	}
-	defer C.inf_config_free(config)
-	var list *C.inf_model_list
-	err = call(func(e *C.inf_error) C.inf_status {
-		p, n := chars(dir)
-		return C.inf_discover(r.c(), p, n, config, &list, e)
-	})
+	entries, err := os.ReadDir(base)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("inference: discover %s: %w", dir, err)
 	}
-	defer C.inf_model_list_free(list)
-	models := make([]FoundModel, C.inf_model_list_count(list))
-	for i := range models {
-		var m C.inf_model_entry
-		m.struct_size = C.uint32_t(unsafe.Sizeof(m))
-		err := call(func(e *C.inf_error) C.inf_status {
-			return C.inf_model_list_get(list, C.uint32_t(i), &m, e)
-		})
-		if err != nil {
-			return nil, err
-		}
-		models[i] = FoundModel{
-			Path:         C.GoString(m.path),
-			Format:       C.GoString(m.format),
-			Architecture: C.GoString(m.architecture),
-			Quantization: C.GoString(m.quantization),
-			QuantBits:    uint32(m.quant_bits),
-			QuantGroup:   uint32(m.quant_group),
-			FileCount:    uint32(m.file_count),
-			Bytes:        uint64(m.bytes),
-			Loadable:     m.loadable != 0,
-			Reason:       C.GoString(m.reason),
+	var models []DiscoveredModel
+	if m, ok := probe(base); ok {
+		models = append(models, m)
+	}
+	for _, entry := range entries {
+		if m, ok := probe(filepath.Join(base, entry.Name())); ok { // follows a link to a folder
+			models = append(models, m)
 		}
 	}
 	return models, nil
+}
+
+// probe describes the model in a folder; false where there is none, or no folder.
+func probe(folder string) (DiscoveredModel, bool) {
+	text, err := os.ReadFile(filepath.Join(folder, "config.json"))
+	if err != nil {
+		return DiscoveredModel{}, false
+	}
+	m := DiscoveredModel{Path: folder}
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return DiscoveredModel{}, false
+	}
+	for _, entry := range entries {
+		if !entry.IsDir() && filepath.Ext(entry.Name()) == ".safetensors" {
+			m.NumFiles++
+		}
+	}
+	if m.NumFiles == 0 {
+		return DiscoveredModel{}, false
+	}
+	var config struct {
+		ModelType    string `json:"model_type"`
+		Quantization struct {
+			Bits      int `json:"bits"`
+			GroupSize int `json:"group_size"`
+		} `json:"quantization"`
+	}
+	if json.Unmarshal(text, &config) == nil { // else the folder is listed without a type
+		m.ModelType = config.ModelType
+		m.QuantBits, m.QuantGroup = config.Quantization.Bits, config.Quantization.GroupSize
+	}
+	return m, true
 }

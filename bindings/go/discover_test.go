@@ -1,122 +1,126 @@
-package inference_test
+package inference
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
+	"reflect"
 	"testing"
-
-	"libinference.dev/inference"
 )
 
-func discover(t *testing.T, dir string, options map[string]any) []inference.FoundModel {
+// folder makes a folder of files; a text of "/" makes a folder in it.
+func folder(t *testing.T, path string, files map[string]string) string {
 	t.Helper()
-	runtime, err := sharedRuntime()
-	if err != nil {
+	if err := os.MkdirAll(path, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	found, err := runtime.Discover(dir, options)
-	if err != nil {
-		t.Fatal(err)
+	for name, text := range files {
+		var err error
+		if file := filepath.Join(path, name); text == "/" {
+			err = os.Mkdir(file, 0o755)
+		} else {
+			err = os.WriteFile(file, []byte(text), 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
-	return found
+	return path
 }
 
-// fakeModel is a model as far as discovery looks; its weights are noise.
-func fakeModel(t *testing.T, path, config string) {
+func discover(t *testing.T, dir string) []DiscoveredModel {
 	t.Helper()
-	if err := os.Mkdir(path, 0o755); err != nil {
+	models, err := Discover(dir)
+	if err != nil {
 		t.Fatal(err)
 	}
-	for name, content := range map[string]string{
-		"config.json": config, "model.safetensors": "noise", "tokenizer.json": "{}",
+	return models
+}
+
+func TestDiscover_Good(t *testing.T) {
+	base := folder(t, t.TempDir(), map[string]string{"config.json": `{"model_type":"llama"}`, "model.safetensors": ""})
+	qwen := folder(t, filepath.Join(base, "b-qwen"), map[string]string{
+		"config.json":                      `{"model_type":"qwen3","quantization":{"bits":4,"group_size":64}}`,
+		"model-00001-of-00002.safetensors": "", "model-00002-of-00002.safetensors": "", "tokenizer.json": "{}"})
+	gemma := folder(t, filepath.Join(base, "a-gemma"), map[string]string{
+		"config.json": `{"model_type":"gemma3","text_config":{"model_type":"gemma3_text"}}`, "x.safetensors": ""})
+	want := []DiscoveredModel{
+		{Path: base, ModelType: "llama", NumFiles: 1},
+		{Path: gemma, ModelType: "gemma3", NumFiles: 1},
+		{Path: qwen, ModelType: "qwen3", QuantBits: 4, QuantGroup: 64, NumFiles: 2},
+	}
+	if got := discover(t, base); !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v\nwant %+v", got, want)
+	}
+}
+
+func TestDiscover_Good_AbsolutePath(t *testing.T) {
+	base := folder(t, t.TempDir(), nil)
+	folder(t, filepath.Join(base, "m"), map[string]string{"config.json": `{}`, "a.safetensors": ""})
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chdir(base); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Chdir(here)
+	got := discover(t, ".")
+	if len(got) != 1 || !filepath.IsAbs(got[0].Path) || filepath.Base(got[0].Path) != "m" {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestDiscover_Bad_NoModels(t *testing.T) {
+	base := folder(t, t.TempDir(), map[string]string{"README.md": "x", "empty": "/"})
+	folder(t, filepath.Join(base, "no-weights"), map[string]string{"config.json": `{}`, "model.bin": ""})
+	folder(t, filepath.Join(base, "no-config"), map[string]string{"model.safetensors": ""})
+	folder(t, filepath.Join(base, "weights-are-a-folder"), map[string]string{"config.json": `{}`, "model.safetensors": "/"})
+	folder(t, filepath.Join(base, "config-is-a-folder"), map[string]string{"config.json": "/", "model.safetensors": ""})
+	folder(t, filepath.Join(base, "a/deep"), map[string]string{"config.json": `{}`, "model.safetensors": ""})
+	if got := discover(t, base); len(got) != 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestDiscover_Bad_Unreadable(t *testing.T) {
+	base := folder(t, t.TempDir(), map[string]string{"file": "x"})
+	if _, err := Discover(filepath.Join(base, "none")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("error is %v", err)
+	}
+	if _, err := Discover(filepath.Join(base, "file")); err == nil {
+		t.Error("a file is no folder")
+	}
+}
+
+func TestDiscover_Ugly_Config(t *testing.T) {
+	for text, want := range map[string]DiscoveredModel{
+		`{"model_type":`:                  {NumFiles: 1},
+		``:                                {NumFiles: 1},
+		`[]`:                              {NumFiles: 1},
+		`{"model_type":7}`:                {NumFiles: 1},
+		`{"quantization":null}`:           {NumFiles: 1},
+		`{"quantization":{"bits":"4"}}`:   {NumFiles: 1},
+		`{"model_type":"x","extra":[{}]}`: {ModelType: "x", NumFiles: 1},
 	} {
-		if err := os.WriteFile(filepath.Join(path, name), []byte(content), 0o644); err != nil {
-			t.Fatal(err)
+		want.Path = folder(t, t.TempDir(), map[string]string{"config.json": text, "m.safetensors": ""})
+		if got := discover(t, want.Path); !reflect.DeepEqual(got, []DiscoveredModel{want}) {
+			t.Errorf("%s: %+v", text, got)
 		}
 	}
 }
 
-func realPath(t *testing.T, path string) string {
-	t.Helper()
-	absolute, err := filepath.Abs(path)
-	if err != nil {
+func TestDiscover_Ugly_LinkToAFolder(t *testing.T) {
+	elsewhere := folder(t, t.TempDir(), map[string]string{"config.json": `{}`, "m.safetensors": ""})
+	base := t.TempDir()
+	if err := os.Symlink(elsewhere, filepath.Join(base, "link")); err != nil {
+		t.Skip(err)
+	}
+	if err := os.Symlink("loop", filepath.Join(base, "loop")); err != nil {
 		t.Fatal(err)
 	}
-	if absolute, err = filepath.EvalSymlinks(absolute); err != nil {
-		t.Fatal(err)
-	}
-	return absolute
-}
-
-func TestDiscoverModelThatLoads(t *testing.T) {
-	path := realPath(t, tinyFolder+"/model")
-	weights, err := os.Stat(path + "/model.safetensors")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := inference.FoundModel{
-		Path: path, Format: "safetensors", Architecture: "llama", Quantization: "BF16",
-		FileCount: 1, Bytes: uint64(weights.Size()), Loadable: true,
-	}
-	found := discover(t, path, nil)
-	if len(found) != 1 || found[0] != want {
-		t.Errorf("found %+v, want %+v", found, want)
-	}
-}
-
-func TestDiscoverInOrderAndWithTheReason(t *testing.T) {
-	dir := realPath(t, t.TempDir())
-	if found := discover(t, dir, nil); len(found) != 0 {
-		t.Errorf("empty folder: %+v", found)
-	}
-	fakeModel(t, dir+"/b\xff", `{"model_type": "mamba9"}`)
-	fakeModel(t, dir+"/a", `{"model_type": "llama", "quantization": {"bits": 4, "group_size": 64}}`)
-	found := discover(t, dir, nil)
-	if len(found) != 2 || found[0].Path != dir+"/a" || found[1].Path != dir+"/b\xff" {
-		t.Fatalf("found %+v", found)
-	}
-	if a := found[0]; !a.Loadable || a.QuantBits != 4 || a.QuantGroup != 64 {
-		t.Errorf("a: %+v", a)
-	}
-	if b := found[1]; b.Loadable || !strings.Contains(b.Reason, "model_type: is 'mamba9'") {
-		t.Errorf("b: %+v", b)
-	}
-}
-
-func TestDiscoverLinksByOptionOnly(t *testing.T) {
-	dir := t.TempDir()
-	fakeModel(t, dir+"/m", `{"model_type": "llama"}`)
-	weights := dir + "/m/model.safetensors"
-	if err := os.Rename(weights, dir+"/blob"); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink("../blob", weights); err != nil {
-		t.Fatal(err)
-	}
-	found := discover(t, dir, nil)
-	if len(found) != 1 || found[0].Loadable ||
-		!strings.Contains(found[0].Reason, "model.safetensors: links to ") {
-		t.Errorf("without the option: %+v", found)
-	}
-	found = discover(t, dir, map[string]any{"allow_symlinks": 1})
-	if len(found) != 1 || !found[0].Loadable || found[0].Bytes != 5 {
-		t.Errorf("with the option: %+v", found)
-	}
-}
-
-func TestDiscoverErrors(t *testing.T) {
-	runtime, err := sharedRuntime()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := runtime.Discover("/no/such", nil); !errors.Is(err, inference.ErrNotFound) {
-		t.Errorf("missing folder: %v", err)
-	}
-	options := map[string]any{"no_such_option": 1}
-	_, err = runtime.Discover(t.TempDir(), options)
-	if err == nil || !strings.Contains(err.Error(), "no option 'no_such_option'") {
-		t.Errorf("unknown option: %v", err)
+	if got := discover(t, base); len(got) != 1 || got[0].Path != filepath.Join(base, "link") {
+		t.Errorf("%+v", got)
 	}
 }

@@ -1,25 +1,26 @@
-// Package inference runs language models on OpenCL devices through libinference.
+// Package inference is the contract between backends that run language models and the programs that
+// use them. It has no dependency, needs no cgo and compiles on every platform.
 //
-//	runtime, err := inference.NewRuntime(inference.RuntimeConfig{})
-//	model, err := runtime.LoadModel(ctx, "model.gguf", inference.LoadConfig{})
-//	session, err := model.NewSession(inference.SessionConfig{})
-//	for token, err := range session.Generate(ctx, inference.Text("Once upon a time")) {
-//		if err != nil {
-//			return err
-//		}
-//		fmt.Print(token.Text)
+// A backend registers itself when its package is imported:
+//
+//	import (
+//		"libinference.dev/inference"
+//		_ "libinference.dev/inference/opencl" // libinference, on any OpenCL device
+//		_ "libinference.dev/inference/mlxlm"  // Python's mlx-lm, in a process of its own
+//	)
+//
+// Then:
+//
+//	m, err := inference.LoadModel("/path/to/model")
+//	defer m.Close()
+//	for tok := range m.Generate(ctx, "Once upon a time", inference.WithMaxTokens(64)) {
+//		fmt.Print(tok.Text)
 //	}
+//	if err := m.Err(); err != nil { ... } // nil at the end of the text and at MaxTokens
 //
-// Ownership: every object has Close, which may be called more than once and in any order: a child
-// keeps what it needs of its parent. The garbage collector closes what was forgotten, but it does not
-// see device memory: close models and sessions.
+// Chat does the same for a conversation, Classify gives the one token that follows each of many
+// prompts, BatchGenerate continues many prompts at once.
 //
-// Threads: Runtime, Model and Tokenizer may be used by many goroutines at once. Session and Chat serve
-// one call at a time; a second one gets ErrBusy. A session is busy while a loop over Generate runs.
-//
-// Cancel: ending the context of LoadModel, Generate or Logits, or leaving the loop over Generate, stops
-// the engine within one token, or one chunk of a long prompt. The session then holds exactly the tokens
-// that were computed, and can be used again.
-//
-// The package finds the library by pkg-config (inference.pc).
+// Leaving the loop, or ending ctx, stops a generation. After an ended context Err is the context's
+// error; after a loop that was left it is nil.
 package inference

@@ -86,6 +86,7 @@ std::vector<ItemResult<ClassItem>> NextClasses(const std::shared_ptr<Model>& mod
                                                const CancelFlag* cancel) {
   const std::vector<Ids> ids = AllIds(*model, prompts, cancel);
   auto results = Classify(model, Spans(ids.begin(), ids.end()), options, cancel);
+  const Tokenizer& tokenizer = *model->text()->tokenizer;
   std::vector<ItemResult<ClassItem>> out(results.size());
   for (size_t i = 0; i < out.size(); ++i) {
     out[i].error = results[i].error;
@@ -93,8 +94,8 @@ std::vector<ItemResult<ClassItem>> NextClasses(const std::shared_ptr<Model>& mod
     item.tokens = ids[i].size();
     item.token = results[i].value.token;
     item.values = std::move(results[i].value.logits);
-    if (!out[i].error) {
-      item.text = model->text()->tokenizer->Decode({&item.token, 1}, /*skip_special=*/false);
+    if (!out[i].error && item.token < tokenizer.vocab_size()) {  // a model may have more rows
+      item.text = tokenizer.Decode({&item.token, 1}, /*skip_special=*/false);
     }
   }
   return out;

@@ -100,6 +100,20 @@ TEST_F(Many, NextTokensAreThoseOfSingleCalls) {
                inf_items_next(items.get(), 2, &ids, nullptr, nullptr, &err));
 }
 
+TEST_F(Many, ATokenThatTheTokenizerDoesNotHaveHasNoText) {
+  const Inputs prompts =
+      Texts({"The quick brown", "Once upon a time, in 1984,"});  // 492 of 485 tokens
+  Items items;
+  ASSERT_OK(
+      inf_classify(SharedModel(), prompts.get(), nullptr, nullptr, 0, nullptr, items.out(), &err));
+  auto desc = Sized<inf_class_desc>();
+  Text text;
+  ASSERT_OK(inf_items_class(items.get(), 1, &desc, &text, nullptr, &err));
+  EXPECT_EQ(desc.token, 492);
+  EXPECT_EQ(text.len, 0u);
+  EXPECT_GE(static_cast<uint32_t>(desc.token), inf_vocab_size(SharedTokenizer()));
+}
+
 TEST_F(Many, ClassesAreTokensOrLabels) {
   inf_model* const model = SharedModel();
   const Inputs prompts = Texts({"The quick brown", "Once upon"});

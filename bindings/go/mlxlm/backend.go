@@ -10,7 +10,7 @@ import (
 	"os/exec"
 	"time"
 
-	inference "libinference.dev/inference/contract"
+	"libinference.dev/inference"
 )
 
 func init() { inference.Register(NewBackend(Config{})) }

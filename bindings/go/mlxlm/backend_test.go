@@ -11,7 +11,7 @@ import (
 	"sync"
 	"testing"
 
-	inference "libinference.dev/inference/contract"
+	"libinference.dev/inference"
 )
 
 // The behaviours of the backend against a bridge that does as it should.

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	inference "libinference.dev/inference/contract"
+	"libinference.dev/inference"
 )
 
 // The bridge that the package brings along, on mlx-lm itself. INFERENCE_MLX_PYTHON names a Python that has

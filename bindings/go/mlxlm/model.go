@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	inference "libinference.dev/inference/contract"
+	"libinference.dev/inference"
 )
 
 // model is a model in a child process.

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	inference "libinference.dev/inference/contract"
+	"libinference.dev/inference"
 )
 
 // What bridges and callers do that they should not.

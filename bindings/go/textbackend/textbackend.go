@@ -18,7 +18,7 @@ import (
 	"log/slog"
 	"strings"
 
-	inference "libinference.dev/inference/contract"
+	"libinference.dev/inference"
 )
 
 // Message is one turn of a conversation.

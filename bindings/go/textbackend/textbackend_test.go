@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	inference "libinference.dev/inference/contract"
+	"libinference.dev/inference"
 )
 
 // fakeModel says the same whatever it is asked, and keeps what it was asked.
