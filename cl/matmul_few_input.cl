@@ -52,24 +52,23 @@ INLINE void store_tokens(const float16 v, __global float* out, const int N) {
   }
 }
 
-// Of 16 columns, one value a token, in the tree of sum16 and max16.
-#define OF_COLUMNS(name, OP)                                                                        \
-  INLINE float16 name(const float16* v, const int N) {                                              \
-    float16 r;                                                                                      \
-    if (N == 8) {                                                                                   \
-      r = OP(OP(OP(v[0], v[4]), OP(v[2], v[6])), OP(OP(v[1], v[5]), OP(v[3], v[7])));               \
-    } else if (N == 4) {                                                                            \
-      r = OP(OP(v[0], v[2]), OP(v[1], v[3]));                                                       \
-    } else {                                                                                        \
-      r = OP(v[0], v[1]);                                                                           \
-    }                                                                                               \
-    r = OP(r, r.s89abcdef01234567);                                                                 \
-    if (N <= 4) r = OP(r, r.s456789abcdef0123);                                                     \
-    if (N <= 2) r = OP(r, r.s23456789abcdef01);                                                     \
-    return r;                                                                                       \
-  }
-OF_COLUMNS(sum_of_tokens, SUM_OF)
-OF_COLUMNS(largest_of_tokens, fmax)
+// Of 16 columns, one value a token, in the tree of sum16 and max16. A body only: the resident kernel finds
+// functions by lines that begin with INLINE.
+#define OF_COLUMNS(OP, v, N)                                                                  \
+  float16 r;                                                                                  \
+  if (N == 8) {                                                                               \
+    r = OP(OP(OP(v[0], v[4]), OP(v[2], v[6])), OP(OP(v[1], v[5]), OP(v[3], v[7])));           \
+  } else if (N == 4) {                                                                        \
+    r = OP(OP(v[0], v[2]), OP(v[1], v[3]));                                                   \
+  } else {                                                                                    \
+    r = OP(v[0], v[1]);                                                                       \
+  }                                                                                           \
+  r = OP(r, r.s89abcdef01234567);                                                             \
+  if (N <= 4) r = OP(r, r.s456789abcdef0123);                                                 \
+  if (N <= 2) r = OP(r, r.s23456789abcdef01);                                                 \
+  return r;
+INLINE float16 sum_of_tokens(const float16* v, const int N) { OF_COLUMNS(SUM_OF, v, N) }
+INLINE float16 largest_of_tokens(const float16* v, const int N) { OF_COLUMNS(fmax, v, N) }
 
 INLINE float16 sum_of_columns(GLOBAL float* a, const int N) {
   float16 v[FEW_TOKENS];
