@@ -1,4 +1,4 @@
-//go:build cgo && !noopencl
+// go:build cgo && !noopencl
 
 #include "bridge.h"
 
