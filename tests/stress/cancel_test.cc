@@ -246,7 +246,7 @@ TEST(StressCancel, AtAnyMoment) {
 
 // How long a cancel takes inside a long prompt: alone, and beside seven threads that decode.
 TEST(StressCancel, Latency) {
-  if (!TheScale().is_long) GTEST_SKIP() << "measured by scripts/stress.sh alone";
+  if (!TheScale().is_long) GTEST_SKIP() << "measured by scripts/test.sh --stress alone";
   const Loaded loaded(kThreads);
   const Texts texts(loaded);
   const auto start = Clock::now();

@@ -1,5 +1,5 @@
 // One model under load. Short by default, on the tiny model; INFERENCE_STRESS=1 runs what
-// scripts/stress.sh reports, on INFERENCE_SMOLLM2.
+// scripts/test.sh --stress reports, on INFERENCE_SMOLLM2.
 #pragma once
 
 #include <chrono>

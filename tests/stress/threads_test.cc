@@ -50,7 +50,7 @@ TEST(StressThreads, SessionsOfOneModel) {
 
 // What sharing steps gives: tokens a second of all threads together.
 TEST(StressThreads, Throughput) {
-  if (!TheScale().is_long) GTEST_SKIP() << "measured by scripts/stress.sh alone";
+  if (!TheScale().is_long) GTEST_SKIP() << "measured by scripts/test.sh --stress alone";
   constexpr int32_t kTokens = 48;
   const Loaded apart(1), shared(kThreads);
   const auto rate = [&](const Loaded& loaded, size_t n) {
