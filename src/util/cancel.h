@@ -25,7 +25,7 @@ class CancelFlag {
 
  private:
   std::atomic<bool> set_{false};
-  const std::vector<const CancelFlag*> others_;
+  const std::vector<const CancelFlag*> others_{};
 };
 
 // Throws CANCELLED where `cancel` is given and set; `what` was being done.
