@@ -1,5 +1,7 @@
-// go:build cgo && !noopencl
+// clang-format off
+//go:build cgo && !noopencl
 
+// clang-format on
 #include "bridge.h"
 
 #include "_cgo_export.h"

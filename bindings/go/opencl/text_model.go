@@ -113,6 +113,9 @@ func (m *textModel) run(ctx context.Context, cfg inference.GenerateConfig, promp
 		if !yield(inference.Token{ID: token.ID, Text: token.Text}) {
 			return nil
 		}
+		if m.closing.Err() != nil { // do not wait for the goroutine that ends ctx
+			return errModelClosed
+		}
 	}
 	return contextFull(*result)
 }
