@@ -659,6 +659,24 @@ INF_API inf_status inf_session_truncate(inf_session* session, uint64_t length, i
  * shared until one of them goes on. Each is freed by itself. */
 INF_API inf_status inf_session_fork(const inf_session* session, inf_session** out, inf_error* err);
 
+/* What the session holds, ids and keys and values, as bytes: to go on later, here or in another process,
+ * with nothing computed again. They fit a session with capacity enough whose model is of the same config,
+ * weights and tokenizer and was loaded with the same kv_type, activations and n_ctx, under the same adapters
+ * and scales; the device may be another one. The first call for a model reads all of its weights once.
+ * Saving leaves the session as it is; loading replaces what it holds. The file appears whole, or not at all.
+ * Errors of load: MISMATCH, with what is and what was wanted, wherever there is a doubt: another model,
+ * tokenizer, adapter, option or version of the format, bytes that are damaged, missing or too many, values
+ * that are not finite. OOM_DEVICE, IO, NOT_FOUND, PATH. The session is unchanged then. Of save: NUMERIC
+ * where keys or values are not finite; IO; what was under the path stays.
+ * A checksum tells damage, not forgery: whoever can write the bytes decides what the session goes on with. */
+INF_API inf_status inf_session_save(const inf_session* session, inf_buf* out, inf_error* err);
+INF_API inf_status inf_session_load(inf_session* session, const void* data, size_t n,
+                                    inf_error* err);
+INF_API inf_status inf_session_save_file(const inf_session* session, const char* path,
+                                         size_t path_len, inf_error* err);
+INF_API inf_status inf_session_load_file(inf_session* session, const char* path, size_t path_len,
+                                         inf_error* err);
+
 /* What the session computes under from now on: any number of adapters of its model, each with a factor on
  * top of its own scale, beside the weights. 0 is the base, 1 the adapter as it was trained, 0.5 half of it;
  * several are added up. A set is what it does: neither order nor parts that add up to the same count.

@@ -21,6 +21,7 @@ struct Options {
   int32_t logprobs = 0;
   bool has_logprobs = false, prompt_logprobs = false;
   bool json = false, metrics = false;
+  std::string load_session, save_session;
 };
 
 // True where `bytes` end within a code point, or are the rest of one: its text comes with a later
@@ -118,7 +119,9 @@ Chat ReadMessages(const Options& options, const Tokenizer& tokenizer) {
   return chat;
 }
 
-void SetPrompt(const Options& options, const Tokenizer& tokenizer, const Request& request) {
+// is_new: nothing comes before the prompt.
+void SetPrompt(const Options& options, const Tokenizer& tokenizer, const Request& request,
+               bool is_new) {
   if (options.has_ids) {
     const std::vector<inf_token> ids = ParseIds(options.ids);
     Call(inf_request_set_tokens, request.get(), ids.data(), ids.size());
@@ -127,7 +130,7 @@ void SetPrompt(const Options& options, const Tokenizer& tokenizer, const Request
     Call(inf_request_set_chat, request.get(), chat.get());
   } else {
     Call(inf_request_set_text, request.get(), options.prompt.data(), options.prompt.size(),
-         INF_ADD_SPECIAL | INF_PARSE_SPECIAL);
+         INF_PARSE_SPECIAL | (is_new ? INF_ADD_SPECIAL : 0));
   }
 }
 
@@ -173,10 +176,18 @@ void Run(const Options& options) {
   const uint32_t wanted = (options.has_logprobs ? INF_LOGPROBS_GENERATED : 0) |
                           (options.prompt_logprobs ? INF_LOGPROBS_PROMPT : 0);
   Call(inf_request_set_logprobs, request.get(), wanted, static_cast<uint32_t>(options.logprobs));
-  SetPrompt(options, tokenizer, request);
   const Session session = NewSession(loaded);
+  if (!options.load_session.empty()) {
+    Call(inf_session_load_file, session.get(), options.load_session.data(),
+         options.load_session.size());
+  }
+  SetPrompt(options, tokenizer, request, inf_session_length(session.get()) == 0);
   const inf_result result = options.json ? StreamJson(options, session, request, tokenizer)
                                          : StreamText(session, request);
+  if (!options.save_session.empty()) {
+    Call(inf_session_save_file, session.get(), options.save_session.data(),
+         options.save_session.size());
+  }
   if (options.metrics) {
     TextOutput metrics;
     Call(inf_runtime_metrics, loaded.runtime.get(), metrics.out());
@@ -215,6 +226,12 @@ Command AddGenerate(CLI::App& root) {
           ->type_name("K");
   app->add_flag("--prompt-logprobs", options->prompt_logprobs,
                 "With --json: log-probability of each token of the prompt");
+  app->add_option("--load-session", options->load_session,
+                  "Go on after what --save-session has kept; --messages reuse what they share")
+      ->type_name("FILE");
+  app->add_option("--save-session", options->save_session,
+                  "Keep prompt and answer with their keys and values, also after Ctrl-C")
+      ->type_name("FILE");
   app->footer(
       "With --json, one line for every generated token, as it comes:\n"
       "  {\"token\": TEXT, \"token_id\": ID}\n"

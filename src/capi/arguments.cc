@@ -30,6 +30,12 @@ std::string PathArg(const char* path, size_t length, const char* name) {
   return std::string(text);
 }
 
+std::span<const std::byte> BytesArg(const void* data, size_t n, const char* name) {
+  if (n == 0) return {};
+  RequirePointer(data, 1, name);
+  return {static_cast<const std::byte*>(data), n};
+}
+
 std::span<const int32_t> IdsArg(const inf_token* ids, size_t n, const char* name) {
   if (n == 0) return {};
   RequirePointer(ids, alignof(inf_token), name);

@@ -18,6 +18,7 @@ namespace inference::capi {
 std::string_view TextArg(const char* text, size_t length, const char* name);
 // Not empty, no NUL.
 std::string PathArg(const char* path, size_t length, const char* name = "path");
+std::span<const std::byte> BytesArg(const void* data, size_t n, const char* name);
 std::span<const int32_t> IdsArg(const inf_token* ids, size_t n, const char* name);
 void FlagsArg(uint32_t flags, uint32_t known, const char* name);
 void RequirePointer(const void* pointer, size_t alignment, const char* name);

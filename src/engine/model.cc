@@ -4,6 +4,7 @@
 #include <future>
 
 #include "chat/chat_files.h"
+#include "engine/fingerprint.h"
 #include "formats/finite.h"
 #include "util/file.h"
 
@@ -78,6 +79,8 @@ std::shared_ptr<Model> Model::Load(std::shared_ptr<Runtime> runtime, const std::
       options.context_length == 0 ? model->network_->dims().context_length : options.context_length;
   model->prefill_chunk_ = std::min(options.prefill_chunk, model->context_length_);
   model->kv_type_ = options.kv_type;
+  model->rounds_activations_ = options.round_activations;
+  model->config_text_ = ConfigText(checkpoint);
   model->executor_ = std::make_unique<Executor>(
       model->device_, *model->network_,
       ExecutorOptions{.max_length = model->context_length_,
@@ -94,6 +97,12 @@ std::shared_ptr<Model> Model::Load(std::shared_ptr<Runtime> runtime, const std::
   }
   model->listing_.Loaded(model);
   return model;
+}
+
+const std::string& Model::fingerprint() const {
+  std::call_once(has_fingerprint_,
+                 [&] { fingerprint_ = Fingerprint(*device_, config_text_, network_->weights()); });
+  return fingerprint_;
 }
 
 void Model::Trim() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -64,6 +65,11 @@ class Model {
   std::vector<LayerCacheSpec> cache_specs() const;  // of the network, with the option's kv_type
   Executor& executor() const { return *executor_; }
   PrefixCache* prefix_cache() const { return prefix_cache_.get(); }  // null: none
+  // Names what keys and values depend on beside the ids and adapters: config, weights, how they are
+  // computed. Any thread; the first call reads all the weights.
+  const std::string& fingerprint() const;
+  bool rounds_activations() const { return rounds_activations_; }
+  DType kv_type() const { return kv_type_; }
   void Trim();  // what no session has goes back to the device: cached prefixes, recordings
   // ARG naming the first id that is not in the vocabulary, and its index.
   void CheckIds(std::span<const int32_t> ids) const;
@@ -83,6 +89,10 @@ class Model {
   int64_t context_length_ = 0;
   int64_t prefill_chunk_ = 0;
   DType kv_type_ = DType::kF32;
+  bool rounds_activations_ = false;
+  std::string config_text_;
+  mutable std::once_flag has_fingerprint_;
+  mutable std::string fingerprint_;
   std::unique_ptr<Executor> executor_;
   std::unique_ptr<PrefixCache> prefix_cache_;
 };

@@ -31,6 +31,7 @@ void Session::Count(const RequestMetrics& request) {
 
 void Session::CutTo(int64_t length) {
   sequence_.Truncate(length);
+  if (length == 0) is_restored_ = false;
   tokens_.resize(static_cast<size_t>(length));
   length_ = length;
   kv_bytes_ = sequence_.bytes();
@@ -64,20 +65,29 @@ bool Session::Adopt(std::span<const int32_t> ids, int64_t held, bool is_counted)
   auto found = cache->Find(adapters_.key(), ids, static_cast<size_t>(held), is_counted);
   if (!found) return false;
   const auto taken = ids.first(static_cast<size_t>(found->length()));
-  tokens_.reserve(taken.size());  // before anything changes
-  sequence_ = *std::move(found);
+  Replace({taken.begin(), taken.end()}, *std::move(found));
+  is_restored_ = false;
+  return true;
+}
+
+void Session::Replace(std::vector<int32_t> ids, KvSequence sequence) {
+  sequence_ = std::move(sequence);
   sequence_.SetListener(this);
-  tokens_.assign(taken.begin(), taken.end());
+  tokens_ = std::move(ids);
   length_ = sequence_.length();
   kv_bytes_ = sequence_.bytes();
-  return true;
+}
+
+void Session::Restore(std::vector<int32_t> ids, KvSequence sequence) {
+  Replace(std::move(ids), std::move(sequence));
+  is_restored_ = length() > 0;
 }
 
 // On the submission thread, while the caller of the step waits.
 void Session::OnCommit(const KvSequence& sequence) noexcept {
   const size_t before = tokens_.size(), after = static_cast<size_t>(sequence.length());
   PrefixCache* cache = model_->prefix_cache();
-  if (cache == nullptr || before / kCacheBlock == after / kCacheBlock) return;
+  if (cache == nullptr || is_restored_ || before / kCacheBlock == after / kCacheBlock) return;
   tokens_.insert(tokens_.end(), pending_.begin(),  // room is there since PrepareStep
                  pending_.begin() + static_cast<std::ptrdiff_t>(after - before));
   cache->Add(adapters_.key(), tokens_, sequence);
@@ -98,6 +108,7 @@ std::shared_ptr<Session> Session::Fork() const {
   std::shared_ptr<Session> fork(new Session(model_, capacity_, sequence_.Fork()));
   fork->tokens_ = tokens_;
   fork->adapters_ = adapters_;
+  fork->is_restored_ = is_restored_;
   fork->length_ = length();
   fork->kv_bytes_ = kv_bytes();
   return fork;

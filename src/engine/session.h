@@ -47,6 +47,10 @@ class Session : private CommitListener {
   // of them goes on.
   std::shared_ptr<Session> Fork() const;
 
+  // Holds these tokens instead, with keys and values that were computed under its adapters. No
+  // other session is given them by the prefix cache: they come from elsewhere.
+  void Restore(std::vector<int32_t> ids, KvSequence sequence);
+
   void CheckIds(std::span<const int32_t> ids) const { model_->CheckIds(ids); }
 
   // Computes one chunk (1 to model().prefill_chunk() ids) and commits it. CONTEXT_FULL where it
@@ -73,11 +77,13 @@ class Session : private CommitListener {
   // until the step is done, cannot be next; and after it.
   void PrepareStep(std::span<const int32_t> ids);
   KvSequence& sequence() { return sequence_; }
+  const KvSequence& sequence() const { return sequence_; }
   void Committed(std::span<const int32_t> ids);
 
  private:
   Session(std::shared_ptr<Model> model, int64_t capacity, KvSequence sequence);
   void CutTo(int64_t length);
+  void Replace(std::vector<int32_t> ids, KvSequence sequence);
   bool Adopt(std::span<const int32_t> ids, int64_t held, bool is_counted);
   void OnCommit(const KvSequence& sequence) noexcept override;
 
@@ -85,6 +91,7 @@ class Session : private CommitListener {
   const int64_t capacity_;
   KvSequence sequence_;
   std::vector<int32_t> tokens_;
+  bool is_restored_ = false;
   std::span<const int32_t> pending_;  // ids of the step that runs
   AdapterSet adapters_;               // that they were computed under
   std::atomic<int64_t> length_{0};

@@ -27,4 +27,19 @@ Checkpoint OpenCheckpoint(const std::string& path, bool allow_symlinks) {
   return out;
 }
 
+std::string ConfigText(const Checkpoint& checkpoint) {
+  Json config = checkpoint.config;
+  if (checkpoint.format == CheckpointFormat::kGguf) {
+    config = Json::object();
+    for (const auto& [key, value] : checkpoint.metadata.values()) {
+      const bool is_of_network = !key.starts_with("general.") && !key.starts_with("tokenizer.") &&
+                                 !key.starts_with("split.");
+      if (is_of_network || key == "general.architecture") {
+        std::visit([&](const auto& of_type) { config[key] = of_type; }, value);
+      }
+    }
+  }
+  return config.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 }  // namespace inference

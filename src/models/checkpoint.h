@@ -32,6 +32,9 @@ Checkpoint OpenCheckpoint(const std::string& path, bool allow_symlinks = false);
 // config.json of a model folder. NOT_FOUND, PATH, IO, LIMIT or FORMAT.
 Json ReadModelConfig(const Folder& folder);
 
+// All that the config says of the network, as one text; not the tokenizer, nor who made it.
+std::string ConfigText(const Checkpoint& checkpoint);
+
 // Fails with FORMAT or UNSUPPORTED as LoadModel would where it does not know the architecture or
 // how the weights are quantised. Looks at the config alone, at no tensor.
 void CheckSupported(const Checkpoint& checkpoint);

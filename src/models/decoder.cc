@@ -18,6 +18,7 @@ class Decoder final : public CausalLm {
 
   const ModelDims& dims() const override { return config_.dims; }
   const WeightStats& stats() const override { return stats_; }
+  const std::vector<WeightBytes>& weights() const override { return weights_; }
   std::vector<LayerCacheSpec> cache_specs() const override;
   bool GateUpAlternates(int64_t layer) const override {
     return static_cast<bool>(blocks_[static_cast<size_t>(layer)].mlp.gate_up_proj);
@@ -43,6 +44,7 @@ class Decoder final : public CausalLm {
   Tensor norm_;           // [D]
   PackedMatrix lm_head_;  // [V, D]
   WeightStats stats_;
+  std::vector<WeightBytes> weights_;
 };
 
 std::vector<LayerCacheSpec> Decoder::cache_specs() const {
@@ -129,6 +131,7 @@ Decoder::Decoder(DecoderConfig config, const TensorNames& names, WeightLoader& l
   norm_ = loader.Vector(names.norm(), D, config_.norm_offset);
   lm_head_ = loader.Head(names.lm_head(), embed_tokens_, config_.tie_word_embeddings);
   stats_ = loader.Finish(names.layers_prefix());
+  weights_ = loader.TakeWeights();
 }
 
 DecoderBlock Decoder::LoadBlock(int64_t layer, const TensorNames& names,

@@ -69,6 +69,7 @@ Buffer WeightLoader::Write(const std::vector<float>& values) {
   if (!device_) return {};
   Buffer out = device_->Allocate(bytes.size());
   device_->Run([&] { device_->Write(out, 0, bytes); });
+  weights_.push_back({out, bytes.size()});
   return out;
 }
 
@@ -89,6 +90,7 @@ PackedMatrix WeightLoader::Pack(const std::vector<StoredMatrix>& matrices, int64
   if (device_) {
     packed = PackMatrix(*device_, tensors[0].format, rows, columns,
                         GatherRows(checkpoint_->tensors, tensors, row_of));
+    weights_.push_back({packed.data, PackedBlockBytes(packed.format, rows, columns)});
   }
   stats_.parameters += static_cast<uint64_t>(rows) * static_cast<uint64_t>(columns);
   stats_.bytes += PackedBytes(packed.format, rows, columns);

@@ -64,6 +64,8 @@ class WeightLoader {
   // After everything is loaded: reports the end and gives the counts. UNSUPPORTED where the
   // checkpoint has a bias under `prefix` that nothing asked for: results would be wrong without it.
   WeightStats Finish(const std::string& prefix);
+  // All that was loaded to the device.
+  std::vector<WeightBytes> TakeWeights() { return std::move(weights_); }
 
  private:
   using RowMap = std::function<StoredRow(int64_t row)>;  // row of the result to matrix and row
@@ -84,6 +86,7 @@ class WeightLoader {
   std::unordered_set<const TensorEntry*> done_;
   std::vector<std::pair<WeightFormat, uint64_t>> values_of_format_;  // of the blocks' matrices
   WeightStats stats_;
+  std::vector<WeightBytes> weights_;
 };
 
 }  // namespace inference

@@ -36,6 +36,12 @@ struct WeightStats {
   WeightFormat main_format;  // of most of the block weights
 };
 
+// Of what is resident: the first `bytes` of a buffer.
+struct WeightBytes {
+  Buffer buffer;
+  uint64_t bytes = 0;
+};
+
 // An adapter in use in a step: one BlockLora a layer, borrowed until the recording is made.
 struct StepAdapter {
   const std::vector<BlockLora>* blocks;
@@ -47,6 +53,7 @@ class CausalLm {
   virtual ~CausalLm() = default;
   virtual const ModelDims& dims() const = 0;
   virtual const WeightStats& stats() const = 0;
+  virtual const std::vector<WeightBytes>& weights() const = 0;  // in the order of loading
   virtual std::vector<LayerCacheSpec> cache_specs() const = 0;
   // Whether a block's gate and up alternate in one matrix: adapters are packed by it.
   virtual bool GateUpAlternates(int64_t layer) const = 0;

@@ -266,6 +266,34 @@ void KvCache::WritePage(size_t g, int32_t at, std::span<const std::byte> bytes) 
   }
 }
 
+template <typename Byte>
+void KvCache::EachPart(size_t g, std::span<Byte> bytes,
+                       const std::function<void(const KvPage&, std::span<Byte>)>& visit) const {
+  Require(bytes.size() == groups_[g].page_bytes, Status::kInternal,
+          "KV cache: a page of {} bytes, want {}", bytes.size(), groups_[g].page_bytes);
+  for (const size_t layer : groups_[g].layers) {
+    const LayerCacheSpec& spec = specs_[layer];
+    for (const bool is_keys : {true, false}) {
+      visit({spec.kv_heads, spec.head_dim, spec.type, is_keys}, bytes.first(LayerPageBytes(layer)));
+      bytes = bytes.subspan(LayerPageBytes(layer));
+    }
+  }
+}
+
+void KvCache::ClearPage(size_t g, std::span<std::byte> bytes, int64_t first) const {
+  EachPart<std::byte>(g, bytes, [&](const KvPage& page, std::span<std::byte> part) {
+    ClearSlots(page, part, first);
+  });
+}
+
+bool KvCache::IsPageFinite(size_t g, std::span<const std::byte> bytes) const {
+  bool is_finite = true;
+  EachPart<const std::byte>(g, bytes, [&](const KvPage& page, std::span<const std::byte> part) {
+    is_finite = is_finite && IsFinite(page, part);
+  });
+  return is_finite;
+}
+
 void KvCache::Free(Group& group, int32_t page) {
   group.free.push_back(page);
   std::ranges::push_heap(group.free, std::greater<>());

@@ -12,6 +12,7 @@
 
 #include "device/device.h"
 #include "ops/attention.h"
+#include "ops/kv_page.h"
 
 namespace inference {
 
@@ -75,6 +76,10 @@ class KvCache {
   void WritePage(size_t group, int32_t page, std::span<const std::byte> bytes);
 
   // ---- any thread ----
+  // Of what ReadPage gives: zeros for the positions from `first` (0 to 64) on, and whether all is
+  // numbers.
+  void ClearPage(size_t group, std::span<std::byte> bytes, int64_t first) const;
+  bool IsPageFinite(size_t group, std::span<const std::byte> bytes) const;
   void Share(size_t group, int32_t page);    // one user more
   void Release(size_t group, int32_t page);  // one less
   bool IsShared(size_t group, int32_t page) const;
@@ -105,6 +110,10 @@ class KvCache {
   bool HasFree(const std::vector<int64_t>& pages) const;
   void Free(Group& group, int32_t page);        // locked
   uint64_t LayerPageBytes(size_t layer) const;  // keys or values
+  // Calls `visit` with the keys, then the values of each layer of a group.
+  template <typename Byte>
+  void EachPart(size_t group, std::span<Byte> bytes,
+                const std::function<void(const KvPage&, std::span<Byte>)>& visit) const;
 
   const std::shared_ptr<Device> device_;
   const std::vector<LayerCacheSpec> specs_;

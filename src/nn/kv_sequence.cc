@@ -58,19 +58,23 @@ uint64_t KvSequence::bytes() const {
 }
 
 // The token at position `length` sees [length - window + 1, length].
-int64_t KvSequence::FirstNeeded(size_t group, int64_t length) const {
-  const int64_t window = cache_->window(group);
+int64_t KvSequence::FirstNeeded(const KvCache& cache, size_t group, int64_t length) {
+  const int64_t window = cache.window(group);
   return window == 0 ? 0 : std::max<int64_t>(0, length - window + 1) / kCacheBlock;
 }
 
 int64_t KvSequence::OldestRestorable() const {
   int64_t oldest = 0;
   for (size_t g = 0; g < pages_.size(); ++g) {
-    const auto first = std::ranges::find_if(pages_[g], [](int32_t page) { return page != kNone; });
-    const int64_t gone = first - pages_[g].begin();
+    const int64_t gone = FirstBlock(g);
     if (gone > 0) oldest = std::max(oldest, gone * kCacheBlock + cache_->window(g) - 1);
   }
   return std::min(oldest, length_);
+}
+
+int64_t KvSequence::FirstBlock(size_t group) const {
+  const std::vector<int32_t>& pages = pages_[group];
+  return std::ranges::find_if(pages, [](int32_t page) { return page != kNone; }) - pages.begin();
 }
 
 void KvSequence::Truncate(int64_t length) {
@@ -154,7 +158,7 @@ std::vector<PageTable> KvSequence::Tables(int64_t tokens) const {
   const auto end = static_cast<size_t>((length_ + tokens + kCacheBlock - 1) / kCacheBlock);
   std::vector<PageTable> out;
   for (size_t g = 0; g < pages_.size(); ++g) {
-    const auto first = static_cast<size_t>(FirstNeeded(g, length_));
+    const auto first = static_cast<size_t>(FirstNeeded(*cache_, g, length_));
     out.push_back({static_cast<int64_t>(first), std::span(pages_[g]).subspan(first, end - first)});
   }
   return out;
@@ -175,6 +179,22 @@ void KvSequence::Adopt(int64_t length, std::vector<std::vector<int32_t>> pages) 
     }
   }
   pages_ = std::move(pages);
+  length_ = length;
+}
+
+void KvSequence::Allocate(int64_t length, std::span<const int64_t> first_blocks) {
+  Require(length_ == 0 && length <= cache_->max_length() && first_blocks.size() == pages_.size(),
+          Status::kInternal, "KV sequence: {} tokens of {} groups for one of {} tokens", length,
+          first_blocks.size(), length_);
+  Clear();
+  const int64_t end = (length + kCacheBlock - 1) / kCacheBlock;
+  std::vector<int64_t> wanted;
+  for (const int64_t first : first_blocks) wanted.push_back(end - first);
+  cache_->Reserve(wanted);
+  for (size_t g = 0; g < pages_.size(); ++g) {
+    pages_[g].assign(static_cast<size_t>(first_blocks[g]), kNone);
+    while (static_cast<int64_t>(pages_[g].size()) < end) pages_[g].push_back(cache_->Take(g));
+  }
   length_ = length;
 }
 

@@ -53,9 +53,18 @@ class KvSequence {
   // Makes an empty sequence hold `length` tokens, a multiple of 64: pages[group] are those of its
   // first blocks, -1 where no window needs them. Each gets one user more.
   void Adopt(int64_t length, std::vector<std::vector<int32_t>> pages);
+  // Makes an empty sequence hold `length` tokens in new pages, each group from its block
+  // first_blocks[group] on. What is in them is undefined. OOM_DEVICE leaves it empty. Submission
+  // thread only.
+  void Allocate(int64_t length, std::span<const int64_t> first_blocks);
+
+  // The first block of a group that it has a page of; the number of its blocks where it has none.
+  int64_t FirstBlock(size_t group) const;
+  int64_t blocks() const { return (length_ + kCacheBlock - 1) / kCacheBlock; }
+  // The first block of a group that the token after `length` others sees.
+  static int64_t FirstNeeded(const KvCache& cache, size_t group, int64_t length);
 
  private:
-  int64_t FirstNeeded(size_t group, int64_t length) const;  // block, of what comes next
   void Clear();
   void DropFrom(size_t group, size_t block);
 

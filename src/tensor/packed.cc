@@ -81,6 +81,10 @@ uint64_t RowBlockBytes(const WeightFormat& format, int64_t cols) {
   return *bytes;
 }
 
+uint64_t PackedBlockBytes(const WeightFormat& format, int64_t rows, int64_t cols) {
+  return PackedBytes(format, rows, cols) - kReadPastEnd;
+}
+
 uint64_t PackedBytes(const WeightFormat& format, int64_t rows, int64_t cols) {
   const uint64_t blocks = (static_cast<uint64_t>(rows) + kRowBlock - 1) / kRowBlock;
   const auto product = CheckedMul(RowBlockBytes(format, cols), blocks);

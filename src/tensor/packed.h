@@ -29,6 +29,9 @@ uint64_t RowBlockBytes(const WeightFormat& format, int64_t cols);
 // overflows.
 uint64_t PackedBytes(const WeightFormat& format, int64_t rows, int64_t cols);
 
+// The same without what may be read past the end.
+uint64_t PackedBlockBytes(const WeightFormat& format, int64_t rows, int64_t cols);
+
 // Packs sixteen rows of `cols` values, each of StoredRowBytes (a null pointer is a row of zeros),
 // to RowBlockBytes(format, cols) bytes at `out`.
 void PackRowBlock(const WeightFormat& format, int64_t cols,

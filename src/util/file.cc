@@ -238,30 +238,40 @@ std::vector<std::string> ListFolder(const std::string& path) {
   return names;
 }
 
-void WriteFileAtomically(const std::string& path, std::span<const std::byte> content) {
+void WriteFileAtomically(const std::string& path,
+                         const std::function<void(const ByteSink&)>& produce) {
   Descriptor out{-1};
   const std::string temporary = CreateBeside(path, [&](const char* name) {
     return out.fd = ::open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   });
   if (out.fd < 0) FailErrno(Status::kIo, path, "cannot create a temporary file beside it", errno);
-  const auto give_up = [&](const char* what, int code) {
+  try {
+    produce([&](std::span<const std::byte> bytes) {
+      while (!bytes.empty()) {
+        const ssize_t n = ::write(out.fd, bytes.data(), bytes.size());
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) FailErrno(Status::kIo, path, "cannot write", errno);
+        bytes = bytes.subspan(static_cast<size_t>(n));
+      }
+    });
+    if (::fsync(out.fd) != 0) FailErrno(Status::kIo, path, "cannot fsync", errno);
+    if (::rename(temporary.c_str(), path.c_str()) != 0) {
+      FailErrno(Status::kIo, path, "cannot rename into place", errno);
+    }
+  } catch (...) {
     ::unlink(temporary.c_str());
-    FailErrno(Status::kIo, path, what, code);
-  };
-  for (size_t done = 0; done < content.size();) {
-    const ssize_t n = ::write(out.fd, content.data() + done, content.size() - done);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) give_up("cannot write", errno);
-    done += static_cast<size_t>(n);
+    throw;
   }
-  if (::fsync(out.fd) != 0) give_up("cannot fsync", errno);
-  if (::rename(temporary.c_str(), path.c_str()) != 0) give_up("cannot rename into place", errno);
   const size_t slash = path.rfind('/');
   const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
   const Descriptor directory{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   if (directory.fd >= 0 && ::fsync(directory.fd) != 0 && errno != EINVAL) {
     FailErrno(Status::kIo, folder, "cannot fsync", errno);
   }
+}
+
+void WriteFileAtomically(const std::string& path, std::span<const std::byte> content) {
+  WriteFileAtomically(path, [&](const ByteSink& sink) { sink(content); });
 }
 
 }  // namespace inference

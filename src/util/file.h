@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -92,5 +93,10 @@ std::vector<std::string> ListFolder(const std::string& path);
 // after a crash either the old file or the new one is there, whole. Its permissions are 0644 less
 // the umask.
 void WriteFileAtomically(const std::string& path, std::span<const std::byte> content);
+
+// The same for what `produce` gives piece by piece; where it throws nothing is left behind.
+using ByteSink = std::function<void(std::span<const std::byte>)>;
+void WriteFileAtomically(const std::string& path,
+                         const std::function<void(const ByteSink&)>& produce);
 
 }  // namespace inference

@@ -5,6 +5,7 @@
 
 #include <fstream>
 
+#include "support/temp_dir.h"
 #include "tools/program.h"
 
 namespace inference::tools_test {
@@ -47,6 +48,31 @@ std::string Decoded(const Json& ids) {
   return Inference({"tokenize", "--tokenizer", TinyModel(), "--decode"}, known.dump())
       .lines()
       .at(0)["text"];
+}
+
+TEST(Generate, ASavedSessionGoesOnWhereItEnded) {
+  const TempDir folder;
+  const std::string path = folder.Path("talk.session");
+  const auto generate = [&](std::vector<std::string> rest) {
+    std::vector<std::string> all = {"generate", "--model", TinyModel(), "--json", "--ignore-eos"};
+    all.insert(all.end(), rest.begin(), rest.end());
+    return Inference(all);
+  };
+  const Json want = CheckedIds(generate({"--ids", "480,350,367", "--max-tokens", "8"}));
+  const Json first =
+      CheckedIds(generate({"--ids", "480,350,367", "--max-tokens", "5", "--save-session", path}));
+  // The last token was not computed yet: it is what the next prompt begins with.
+  const Outcome next = generate({"--ids", first.back().dump(), "--max-tokens", "3",
+                                 "--load-session", path, "--save-session", path});
+  Json ids = first;
+  for (const Json& id : CheckedIds(next)) ids.push_back(id);
+  EXPECT_EQ(ids, want);
+  EXPECT_EQ(next.last()["metrics"]["prompt_tokens"], 1);
+  const Outcome other =
+      Inference({"generate", "--model", INFERENCE_TEST_DATA "/golden/tiny/gemma2/model", "--ids",
+                 "5", "--load-session", path});
+  EXPECT_NE(other.exit_code, 0);
+  EXPECT_THAT(other.err, HasSubstr("talk.session: model is"));
 }
 
 TEST(Generate, MetricsOfTheRuntime) {

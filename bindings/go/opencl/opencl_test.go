@@ -312,3 +312,41 @@ func TestVersion(t *testing.T) {
 		t.Errorf("version is %q", opencl.Version())
 	}
 }
+
+func TestASavedSessionGoesOn(t *testing.T) {
+	session, ctx := newSession(t, tinyModel(t)), context.Background()
+	if _, err := session.Logits(ctx, []int32{1, 2, 3}); err != nil {
+		t.Fatal(err)
+	}
+	saved, err := session.Save()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "talk.session")
+	if err := session.SaveFile(path); err != nil {
+		t.Fatal(err)
+	}
+	want, err := session.Logits(ctx, []int32{4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	loaded := newSession(t, tinyModel(t))
+	for name, load := range map[string]func() error{
+		"memory": func() error { return loaded.Load(saved) },
+		"file":   func() error { return loaded.LoadFile(path) },
+	} {
+		if err := load(); err != nil || loaded.Len() != 3 {
+			t.Fatalf("%s: %d tokens (%v)", name, loaded.Len(), err)
+		}
+		if got, err := loaded.Logits(ctx, []int32{4}); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: the logits are others (%v)", name, err)
+		}
+	}
+	saved[len(saved)/2] ^= 1
+	if err := loaded.Load(saved); !errors.Is(err, opencl.ErrMismatch) || loaded.Len() != 4 {
+		t.Errorf("error is %v, the session holds %d", err, loaded.Len())
+	}
+	if err := loaded.Load(nil); !errors.Is(err, opencl.ErrMismatch) {
+		t.Errorf("error is %v", err)
+	}
+}

@@ -808,6 +808,29 @@ extern "C" {
         out: *mut *mut inf_session,
         err: *mut inf_error,
     ) -> inf_status;
+    pub fn inf_session_save(
+        session: *const inf_session,
+        out: *mut inf_buf,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_session_load(
+        session: *mut inf_session,
+        data: *const c_void,
+        n: usize,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_session_save_file(
+        session: *const inf_session,
+        path: *const c_char,
+        path_len: usize,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_session_load_file(
+        session: *mut inf_session,
+        path: *const c_char,
+        path_len: usize,
+        err: *mut inf_error,
+    ) -> inf_status;
     pub fn inf_session_set_adapters(
         session: *mut inf_session,
         adapters: *const *const inf_adapter,

@@ -1,10 +1,12 @@
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::ptr;
 use std::time::Duration;
 
 use inference_sys as sys;
 
 use crate::error::call;
-use crate::raw::{self, handle, Floats, Tokens};
+use crate::raw::{self, handle, Buf, Floats, Tokens};
 use crate::{Cancel, Result, TokenId};
 
 handle!(
@@ -87,6 +89,41 @@ impl Session {
     /// Another session that holds the same tokens; memory is shared until one of them goes on.
     pub fn fork(&mut self) -> Result<Session> {
         Session::from_call(|out, err| unsafe { sys::inf_session_fork(self.raw(), out, err) })
+    }
+
+    /// What it holds, tokens and keys and values, as bytes for [`load`](Session::load).
+    pub fn save(&self) -> Result<Vec<u8>> {
+        let mut out = Buf::new();
+        call(|err| unsafe { sys::inf_session_save(self.raw(), out.raw(), err) })?;
+        Ok(out.to_vec())
+    }
+
+    /// Holds what [`save`](Session::save) gave: nothing is computed again.
+    /// [`ErrorKind::Mismatch`](crate::ErrorKind) where model, tokenizer, adapters or options are others, or
+    /// the bytes are damaged; the session is then as it was.
+    pub fn load(&mut self, data: &[u8]) -> Result<()> {
+        call(|err| unsafe {
+            sys::inf_session_load(self.raw(), data.as_ptr().cast(), data.len(), err)
+        })?;
+        Ok(())
+    }
+
+    /// [`save`](Session::save) into a file, which appears whole or not at all.
+    pub fn save_file(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref().as_os_str().as_bytes();
+        call(|err| unsafe {
+            sys::inf_session_save_file(self.raw(), path.as_ptr().cast(), path.len(), err)
+        })?;
+        Ok(())
+    }
+
+    /// [`load`](Session::load) from a file.
+    pub fn load_file(&mut self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref().as_os_str().as_bytes();
+        call(|err| unsafe {
+            sys::inf_session_load_file(self.raw(), path.as_ptr().cast(), path.len(), err)
+        })?;
+        Ok(())
     }
 
     /// Tokens held.

@@ -101,6 +101,27 @@ fn a_fork_goes_on_apart() {
 }
 
 #[test]
+fn a_saved_session_goes_on() {
+    let mut session = tiny_model().new_session().unwrap();
+    session.logits(&[1, 2, 3], None).unwrap();
+    let mut saved = session.save().unwrap();
+    let path = std::env::temp_dir().join(format!("inference-{}.session", std::process::id()));
+    session.save_file(&path).unwrap();
+    let want = session.logits(&[4], None).unwrap();
+    let mut loaded = tiny_model().new_session().unwrap();
+    loaded.load(&saved).unwrap();
+    assert_eq!(loaded.logits(&[4], None).unwrap(), want);
+    loaded.load_file(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(loaded.tokens().unwrap(), [1, 2, 3]);
+    assert_eq!(loaded.logits(&[4], None).unwrap(), want);
+    let middle = saved.len() / 2;
+    saved[middle] ^= 1;
+    let error = loaded.load(&saved).unwrap_err();
+    assert_eq!((error.kind(), loaded.len()), (ErrorKind::Mismatch, 4));
+}
+
+#[test]
 fn scores_are_those_of_the_golden_file() {
     let mut session = tiny_model().new_session().unwrap();
     let (context, continuation) = ([480, 350, 367, 370], [368, 369]);
