@@ -7,7 +7,8 @@
 #   scripts/test.sh --both    on Intel's runtime every suite that computes, not the kernels' and layers' alone
 #   scripts/test.sh --stress  many threads and cancels on a real model as well
 #   scripts/test.sh --asan    the C and C++ tests alone, under AddressSanitizer and UBSan
-#   scripts/test.sh --fuzz    the fuzz targets alone, 60 seconds each (20 as the last part of everything)
+#   scripts/test.sh --fuzz    the fuzz targets alone, built by clang, 60 seconds each; everything else only runs
+#                             them over their corpus
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
@@ -182,15 +183,11 @@ rust_tests() {
   )
 }
 
-fuzz_targets() {
-  section "Fuzz targets"
-  scripts/fuzz.sh --seconds "$1"
-}
-
 if (( asan )); then
   sanitized
 elif (( fuzz )); then
-  fuzz_targets 60
+  section "Fuzz targets"
+  scripts/fuzz.sh --seconds 60
 else
   c_and_cpp
   stress_long
@@ -200,7 +197,6 @@ else
   c_example
   go_tests
   rust_tests
-  fuzz_targets 20
 fi
 
 section "Done"
