@@ -26,12 +26,15 @@ from compare_engines import cpu_seconds, run_json
 HERE = pathlib.Path(__file__).resolve().parent
 PROMPTS, LEAST, MOST = 256, 8, 40
 PREFIX, COMPLETIONS, COMPLETION = 256, 64, 8
+PASSES = 3  # over the prompts, in one process
+OURS = {"libinference": "f32", "libinference int8": "int8"}
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True, action="append", type=pathlib.Path, help="GGUF file; may be repeated")
     parser.add_argument("--peer-python", help="Python with llama-cpp-python")
+    parser.add_argument("--peer-name", default="", help="which llama.cpp that is, for the table")
     parser.add_argument("--program", default=HERE.parent / "build/bin/inference", type=pathlib.Path)
     parser.add_argument("--library", default=HERE.parent / "build/lib/libinference.so", type=pathlib.Path)
     parser.add_argument("--runs", type=int, default=3, help="runs of each (default 3)")
@@ -52,7 +55,7 @@ def job_of(arguments, model):
     take = lambda n: [next(ids) for _ in range(n)]
     return {
         "model": str(model), "library": str(arguments.library.resolve()), "threads": arguments.threads,
-        "single": arguments.single, "prompts": [take(n) for n in lengths], "prefix": take(PREFIX),
+        "passes": PASSES, "single": arguments.single, "prompts": [take(n) for n in lengths], "prefix": take(PREFIX),
         "completions": [take(COMPLETION) for _ in range(COMPLETIONS)],
     }
 
@@ -71,20 +74,24 @@ def measured(prefix, command, job=None, env=None):
 def run_model(arguments, model):
     job, prefix = job_of(arguments, model), shlex.split(arguments.prefix)
     env = os.environ | {"POCL_MAX_PTHREAD_COUNT": str(arguments.threads)}
-    runs = {"libinference": [], "llama.cpp": [], "batch": []}
+    runs = {name: [] for name in OURS} | {"llama.cpp": []} | {f"batch {name}": [] for name in OURS}
     for turn in range(1, arguments.runs + 1):
-        runs["libinference"].append(measured(prefix, [sys.executable, HERE / "many_ours.py"], job, env))
+        for name, activations in OURS.items():
+            one = job | {"activations": activations}
+            runs[name].append(measured(prefix, [sys.executable, HERE / "many_ours.py"], one, env))
+            runs[f"batch {name}"].append(measured(
+                prefix, [arguments.program, "bench", "--model", model, "--batch", 8, "--activations", activations,
+                         "--json"], env=env))
         if arguments.peer_python:
             runs["llama.cpp"].append(measured(prefix, [arguments.peer_python, HERE / "many_llama_cpp.py"], job))
-        runs["batch"].append(measured(prefix, [arguments.program, "bench", "--model", model, "--batch", 8, "--json"],
-                                      env=env))
         rates = ", ".join(f"{name} {of[-1]['classify_prompts_s']:.0f}" for name, of in runs.items()
                           if of and "classify_prompts_s" in of[-1])
-        print(f"{model.name}, run {turn}: prompts a second: {rates}; scored together "
-              f"{runs['libinference'][-1]['score_ratio']:.1f}x", file=sys.stderr)
+        print(f"{model.name}, run {turn}: prompts a second: {rates}", file=sys.stderr)
     if runs["llama.cpp"]:
-        ours, theirs = runs["libinference"][0]["classes"], runs["llama.cpp"][0]["classes"]
-        runs["same"] = sum(a == b for a, b in zip(ours, theirs)) / len(ours)
+        theirs = runs["llama.cpp"][0]["classes"]
+        for name in OURS:
+            ours = runs[name][0]["classes"]
+            runs[f"same {name}"] = sum(a == b for a, b in zip(ours, theirs)) / len(ours)
     return {"model": model.name, "runs": runs}
 
 
@@ -92,41 +99,51 @@ def median(runs, key):
     return statistics.median(run[key] for run in runs)
 
 
+def rows_of(result):
+    runs = result["runs"]
+    theirs = runs["llama.cpp"]
+    for name in OURS:
+        rate, batch = median(runs[name], "classify_prompts_s"), runs[f"batch {name}"]
+        cells = [f"{result['model']}, {name}", f"{rate:.0f} ({median(runs[name], 'classify_tok_s'):.0f})"]
+        if theirs:
+            other = median(theirs, "classify_prompts_s")
+            cells += [f"{other:.0f} ({median(theirs, 'classify_tok_s'):.0f})", f"{rate / other:.2f}x",
+                      f"{runs[f'same {name}']:.0%}"]
+        else:
+            cells += ["", "", ""]
+        together = statistics.median(run["all_rows"]["tok_s"] for run in batch)
+        alone = statistics.median(run["one_row"]["tok_s"] for run in batch)
+        yield cells + [f"{median(runs[name], 'score_ratio'):.1f}x",
+                       f"{together:.0f} / {alone:.0f} tok/s ({median(batch, 'ratio'):.2f}x)"]
+
+
 def table(report):
     machine = report["machine"]
     lines = ["# Many texts in one call", "",
              f"{PROMPTS} prompts of {LEAST} to {MOST} tokens classified; {COMPLETIONS} completions of {COMPLETION} tokens on a "
-             f"prefix of {PREFIX} scored in one call and one by one; eight rows of decode and one. Medians of "
-             f"{machine['runs']} runs, in turn, {machine['threads']} threads.", "",
-             f"{machine['cpu']}, {machine['cores']} cores.", "",
+             f"prefix of {PREFIX} scored in one call, against one by one without any cache; eight rows of decode and one. "
+             f"Medians of {machine['runs']} runs, in turn, {machine['threads']} threads. Weights are multiplied with float32 or "
+             "(int8, as in llama.cpp) with bytes in blocks of 32. The prompts are random ids: many next tokens are close calls, "
+             "which rounding decides.", "",
+             f"{machine['cpu']}, {machine['cores']} cores.{peer_note(machine)}", "",
              "| | classify, prompts/s (tok/s): ours | llama.cpp | ratio | same class | scored in one call | decode, 8 rows / 1 |",
              "|---|---|---|---|---|---|---|"]
     for result in report["results"]:
-        runs = result["runs"]
-        ours, theirs = runs["libinference"], runs["llama.cpp"]
-        rate = median(ours, "classify_prompts_s")
-        cells = [result["model"], f"{rate:.0f} ({median(ours, 'classify_tok_s'):.0f})"]
-        if theirs:
-            other = median(theirs, "classify_prompts_s")
-            cells += [f"{other:.0f} ({median(theirs, 'classify_tok_s'):.0f})", f"{rate / other:.2f}x", f"{runs['same']:.0%}"]
-        else:
-            cells += ["", "", ""]
-        batch = runs["batch"]
-        together = statistics.median(run["all_rows"]["tok_s"] for run in batch)
-        alone = statistics.median(run["one_row"]["tok_s"] for run in batch)
-        cells += [f"{median(ours, 'score_ratio'):.1f}x",
-                  f"{together:.0f} / {alone:.0f} tok/s ({median(batch, 'ratio'):.2f}x)"]
-        lines.append("| " + " | ".join(cells) + " |")
+        lines += ["| " + " | ".join(cells) + " |" for cells in rows_of(result)]
     others = max(run["others"] for result in report["results"] for of in result["runs"].values() if isinstance(of, list)
                  for run in of)
     lines += ["", f"Processes beside the runs took at most {others:.0%} of the cores."]
     return "\n".join(lines) + "\n"
 
 
+def peer_note(machine):
+    return f" llama.cpp: {machine['peer']}." if machine["peer"] else ""
+
+
 def main():
     arguments = parse_arguments()
     report = {"results": [run_model(arguments, model) for model in arguments.model]}
-    report["machine"] = describe_machine(arguments, [])
+    report["machine"] = describe_machine(arguments, []) | {"peer": arguments.peer_name}
     text = table(report)
     print(text)
     for result in report["results"]:

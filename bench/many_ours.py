@@ -1,12 +1,13 @@
 """One timed run of libinference's calls on many texts, through its C functions: classification of short prompts, and
 completions of one prefix scored in one call and one by one.
 
-Reads a job as JSON from stdin: library, model, prompts (lists of ids), prefix, completions, single (how many of the
-completions are scored one by one). Prints one JSON object. compare_many.py runs it in a process of its own."""
+Reads a job as JSON from stdin: library, model, activations, prompts (lists of ids), prefix, completions, passes (over
+the prompts), single (how many of the completions are scored one by one). Prints one JSON object. compare_many.py runs it in a process of its own."""
 
 import ctypes
 import json
 import resource
+import statistics
 import sys
 import time
 from ctypes import byref, c_char, c_double, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
@@ -44,6 +45,10 @@ class Library:
         self.call(name, *arguments, byref(handle))
         return handle
 
+    def set_option(self, config, key, value):
+        key, value = key.encode(), value.encode()
+        self.call("inf_config_set_str", config, key, c_size_t(len(key)), value, c_size_t(len(value)))
+
     def ids(self, ids):
         return (c_int32 * len(ids))(*ids), c_size_t(len(ids))
 
@@ -54,12 +59,13 @@ class Library:
         return inputs
 
 
-def load(lib, path):
+def load(lib, path, activations):
     runtime = lib.new("inf_runtime_new", None, None, None, None)
     config = lib.new("inf_config_new")
     key = b"prefix_cache"  # so that nothing is remembered from one measurement to the next
     if lib.so.inf_config_set_i64(config, key, c_size_t(len(key)), c_int64(0), None) < 0:
         sys.exit("the library has no option prefix_cache")
+    lib.set_option(config, "activations", activations)
     name = path.encode()
     return lib.new("inf_model_load", runtime, name, c_size_t(len(name)), config, None, None, None)
 
@@ -109,11 +115,12 @@ def main():
     lib = Library(job["library"])
     for name in ["inf_session_free", "inf_items_free", "inf_inputs_free", "inf_items_count"]:
         getattr(lib.so, name).argtypes = [c_void_p]
-    model = load(lib, job["model"])
+    model = load(lib, job["model"], job["activations"])
     prompts, prefix, completions = job["prompts"], job["prefix"], job["completions"]
 
     classify(lib, model, prompts[: len(prompts) // 4])  # programs and memory are there afterwards
-    classify_s, classes = classify(lib, model, prompts)
+    seconds, classes = zip(*(classify(lib, model, prompts) for _ in range(job["passes"])))
+    classify_s, classes = statistics.median(seconds), classes[0]
     score_together(lib, model, prefix, completions)
     together_s, together = score_together(lib, model, prefix, completions)
     session = lib.new("inf_session_new", model, None)
