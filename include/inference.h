@@ -736,7 +736,8 @@ INF_API void inf_sampling_init(inf_sampling* sampling); /* fills defaults and st
 
 INF_API inf_status inf_request_new(inf_request** out, inf_error* err);
 INF_API void inf_request_free(inf_request* request);
-/* The prompt: the last of these calls wins. Text and tokens continue what the session holds. A chat is
+/* The prompt: the last of these calls wins. Text and tokens continue what the session holds. A text that
+ * begins with the <bos> that INF_ADD_SPECIAL would put before it gets no second one. A chat is
  * the whole conversation: what the session already holds of it is reused, the rest of the session is
  * dropped. The chat is copied. */
 INF_API inf_status inf_request_set_text(inf_request* request, const char* text, size_t text_len,

@@ -51,7 +51,8 @@ inf_status inf_inputs_add_text(inf_inputs* inputs, const char* text, size_t text
     held->list.emplace_back(
         TextPrompt{.text = std::string(TextArg(text, text_len, "text")),
                    .options = {.add_special = (flags & INF_ADD_SPECIAL) != 0,
-                               .parse_special = (flags & INF_PARSE_SPECIAL) != 0}});
+                               .parse_special = (flags & INF_PARSE_SPECIAL) != 0,
+                               .is_prompt = true}});
   });
 }
 

@@ -81,7 +81,8 @@ inf_status inf_request_set_text(inf_request* request, const char* text, size_t t
     FlagsArg(flags, INF_ADD_SPECIAL | INF_PARSE_SPECIAL, "flags");
     held->prompt = TextPrompt{.text = std::string(TextArg(text, text_len, "text")),
                               .options = {.add_special = (flags & INF_ADD_SPECIAL) != 0,
-                                          .parse_special = (flags & INF_PARSE_SPECIAL) != 0}};
+                                          .parse_special = (flags & INF_PARSE_SPECIAL) != 0,
+                                          .is_prompt = true}};
   });
 }
 

@@ -90,8 +90,8 @@ inf_status inf_score_text(inf_session* session, const char* prompt, size_t promp
     RequireScoreOuts(out, per_token);
     if (ids != nullptr) RequireBuffer(ids, "ids");
     Session& of = *held->session;
-    const TextPair pair =
-        SplitText(*of.model().text()->tokenizer, before, after, {.cancel = flag.get()});
+    const TextPair pair = SplitText(*of.model().text()->tokenizer, before, after,
+                                    {.is_prompt = true, .cancel = flag.get()});
     const Score score = ScoreContinuation(of, pair.context, pair.continuation, flag.get());
     if (ids != nullptr) FillBuffer(ids, pair.continuation);
     FillScore(score, out, per_token);

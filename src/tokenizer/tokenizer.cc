@@ -90,6 +90,12 @@ std::vector<int32_t> Tokenizer::Encode(std::string_view text, const EncodeOption
   } else {
     encoder.Run(LossyUtf8(text));
   }
+  const size_t added = parts_->prefix.size();
+  if (options.add_special && options.is_prompt && ids.size() >= 2 * added &&
+      std::equal(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(added),
+                 ids.begin() + static_cast<std::ptrdiff_t>(added))) {
+    ids.erase(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(added));
+  }
   if (options.add_special) {
     ids.insert(ids.end(), parts_->suffix.begin(), parts_->suffix.end());
   }

@@ -16,8 +16,9 @@
 namespace inference {
 
 struct EncodeOptions {
-  bool add_special = true;             // what the post-processor / add_bos_token says
-  bool parse_special = true;           // special tokens written in the text are recognised
+  bool add_special = true;    // what the post-processor / add_bos_token says
+  bool parse_special = true;  // special tokens written in the text are recognised
+  bool is_prompt = false;     // what add_special puts first is not put before a text that begins so
   const CancelFlag* cancel = nullptr;  // may be null
 };
 

@@ -36,6 +36,33 @@ TEST(Generate, GoldenIds) {
   EXPECT_GT(metrics.kv_bytes, 0u);
 }
 
+TEST(Generate, APromptThatBeginsWithBosGetsNoSecondOne) {
+  const std::string bos = "<|begin_of_text|>";
+  const auto held = [&](const std::string& text, uint32_t flags) {
+    const Session session = NewSession();
+    const Request request = NewRequest();
+    EXPECT_OK(inf_request_set_text(request.get(), text.data(), text.size(), flags, &err));
+    EXPECT_OK(inf_generate(session.get(), request.get(), nullptr, nullptr, nullptr, &err));
+    Tokens tokens;
+    EXPECT_OK(inf_session_tokens(session.get(), &tokens, &err));
+    return List(tokens);
+  };
+  const uint32_t both = INF_ADD_SPECIAL | INF_PARSE_SPECIAL;
+  const Ids plain = held("Once", both);
+  EXPECT_EQ(plain[0], 480);
+  EXPECT_NE(plain[1], 480);
+  EXPECT_EQ(held(bos + "Once", both), plain);
+  EXPECT_EQ(held(bos + "Once", INF_PARSE_SPECIAL), plain);
+  EXPECT_EQ(held(bos + bos + "Once", both)[1], 480);      // asked for
+  EXPECT_NE(held(bos + "Once", INF_ADD_SPECIAL), plain);  // text like any other
+  // What a text's ids are is for the tokenizer alone to say.
+  Tokens tokens;
+  const std::string text = bos + "Once";
+  ASSERT_OK(inf_tokenize(SharedTokenizer(), text.data(), text.size(), both, &tokens, &err));
+  EXPECT_EQ(List(tokens)[0], 480);
+  EXPECT_EQ(List(tokens)[1], 480);
+}
+
 TEST(Generate, StepperEqualsCallback) {
   const Session session = NewSession();
   const Request request = NewRequest();
