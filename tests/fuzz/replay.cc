@@ -1,4 +1,4 @@
-// Runs a fuzz target over a folder of inputs without a fuzzer: each whole, and cut after every so many bytes.
+// Runs a fuzz target over a folder of inputs without a fuzzer: each whole, and cut at many places.
 //   replay_TARGET FOLDER
 #include <algorithm>
 #include <cstdint>
