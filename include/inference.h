@@ -127,7 +127,7 @@ typedef struct inf_inputs inf_inputs;
 typedef struct inf_items inf_items;
 
 #define INF_EVENT_PROGRESS 1 /* loading: step of total, in bytes; text says what is being done */
-#define INF_EVENT_PREFILL 2  /* step of total prompt tokens are in the cache */
+#define INF_EVENT_PREFILL 2  /* step of total prompt tokens are in the cache; after an overflow, of what is left */
 #define INF_EVENT_TOKEN 3    /* token, pos, text */
 
 typedef struct inf_event {
@@ -633,7 +633,8 @@ INF_API inf_status inf_chat_render(const inf_chat* chat, uint32_t flags, inf_buf
 typedef struct inf_session_options {
   uint32_t struct_size;
   uint32_t reserved;
-  uint64_t capacity; /* tokens at most; 0 = the model's context_length */
+  uint64_t capacity; /* tokens at most; 0 = the model's context_length. Texts may go on past it, with a context
+                      * that slides: inf_request_set_overflow */
 } inf_session_options;
 
 /* options may be NULL. Memory grows with use. Sessions of one model may be driven from different threads.
@@ -788,12 +789,33 @@ INF_API inf_status inf_request_clear_bias(inf_request* request, inf_error* err);
 INF_API inf_status inf_request_set_logprobs(inf_request* request, uint32_t flags, uint32_t top,
                                             inf_error* err);
 
+#define INF_OVERFLOW_ERROR 0     /* the default: nothing is dropped */
+#define INF_OVERFLOW_SLIDE 1     /* the oldest tokens go */
+#define INF_OVERFLOW_KEEP_HEAD 2 /* those go that come after the first keep_head ones */
+
+/* What happens where the context outgrows the session's capacity: what the session holds and the prompt, or these
+ * and the tokens that are generated. ERROR refuses such a prompt (INF_E_CONTEXT_FULL, session unchanged) and ends
+ * such a text (INF_FINISH_CONTEXT_FULL). The others drop tokens and go on, as often as it takes: then the capacity
+ * bounds memory and what a token may see, not the length of a text. Of the context the head stays, and the newest
+ * tokens that fill half of the room beside it, rounded up. What follows the head is computed again, so that from
+ * there on all has the bits that it has in a new session given these tokens; stop strings, penalties, seed and
+ * max_tokens go on as if nothing had happened. INF_EVENT_PREFILL tells of it, of what is left of prompt and text, and
+ * inf_event.pos goes on from there; its time is in prefill_ns before the first token and in decode_ns after it.
+ * inf_result says how many tokens were dropped, and how often. After an error or a cancel in the middle of it the
+ * session holds what was computed of the tokens that are left.
+ *   keep_head  with KEEP_HEAD, 1 or more; at most the session's capacity less 2, where the request is run
+ *              (ARG); otherwise 0
+ * Errors: ARG; the request is unchanged. Where the request is run, ARG for a session whose capacity is 1, and with
+ * INF_LOGPROBS_PROMPT, which wants all of the prompt. */
+INF_API inf_status inf_request_set_overflow(inf_request* request, uint32_t policy,
+                                            uint64_t keep_head, inf_error* err);
+
 /* ---- Generate ------------------------------------------------------------------------------------- */
 
 #define INF_FINISH_NONE 0         /* not finished */
 #define INF_FINISH_END 1          /* the model ended the text; its end token is not part of it */
 #define INF_FINISH_LENGTH 2       /* max_tokens */
-#define INF_FINISH_CONTEXT_FULL 3 /* the session's capacity */
+#define INF_FINISH_CONTEXT_FULL 3 /* the session's capacity; inf_request_set_overflow goes on past it */
 #define INF_FINISH_STOPPED 4      /* a callback returned > 0 */
 #define INF_FINISH_CANCELLED 5
 #define INF_FINISH_ERROR 6
@@ -812,8 +834,10 @@ typedef struct inf_result {
   uint64_t total_ns;
   uint64_t active_bytes; /* device memory at the end */
   uint64_t peak_bytes;   /* its highest during the request */
-  double prefill_tok_s;  /* (prompt_tokens - cached_tokens) / prefill time */
+  double prefill_tok_s;  /* tokens computed in the prefill time */
   double decode_tok_s;   /* (generated_tokens - 1) / decode time; 0 for fewer than two tokens */
+  uint64_t dropped_tokens; /* of the context (inf_request_set_overflow) ... */
+  uint64_t overflows;      /* ... in so many goes */
 } inf_result;
 
 /* Runs the request and calls fn for INF_EVENT_PREFILL and INF_EVENT_TOKEN. [X] on session and request.
@@ -822,7 +846,8 @@ typedef struct inf_result {
  * string, arrives with a later token; what is left at the end comes as one last event with token = -1.
  * Errors: CONTEXT_FULL where the prompt does not fit (session unchanged), CANCELLED, CALLBACK, ARG,
  * NUMERIC (logits are not numbers, or every token is banned), DEVICE, OOM_DEVICE. The session always
- * holds exactly the tokens that were computed: the prompt and the generated tokens except the last. */
+ * holds exactly the tokens that were computed: the prompt and the generated tokens except the last, and
+ * of these what inf_request_set_overflow has left. */
 INF_API inf_status inf_generate(inf_session* session, const inf_request* request, inf_event_fn fn,
                                 void* user, inf_result* out, inf_error* err);
 

@@ -40,6 +40,8 @@ template <>
 inline constexpr size_t kFirstSize<inf_sampling> = offsetof(inf_sampling, typical_p);
 template <>
 inline constexpr size_t kFirstSize<inf_embed_options> = offsetof(inf_embed_options, request);
+template <>
+inline constexpr size_t kFirstSize<inf_result> = offsetof(inf_result, dropped_tokens);
 
 // A copy of what the caller gave; fields that an older header does not have are 0.
 template <typename T>
@@ -55,14 +57,14 @@ T InStruct(const T* in, const char* name) {
 template <typename T>
 void RequireOutStruct(const T* out, const char* name) {
   RequirePointer(out, alignof(T), name);
-  CheckStructSize(out->struct_size, sizeof(T), name);
+  CheckStructSize(out->struct_size, kFirstSize<T>, name);
 }
 
-// After RequireOutStruct. Keeps the caller's struct_size.
+// After RequireOutStruct. Keeps the caller's struct_size, and writes what it has room for.
 template <typename T>
 void FillOut(T* out, T value) {
   value.struct_size = out->struct_size;
-  *out = value;
+  std::memcpy(out, &value, std::min<size_t>(value.struct_size, sizeof(T)));
 }
 
 // ---- inf_buf, inf_tokens, inf_floats ----

@@ -45,7 +45,9 @@ inf_result Describe(const GenerateResult& from) {
   result.total_ns = from.total_ns;
   result.active_bytes = from.active_bytes;
   result.peak_bytes = from.peak_bytes;
-  result.prefill_tok_s = TokensPerSecond(from.prompt_tokens - from.cached_tokens, from.prefill_ns);
+  result.prefill_tok_s = TokensPerSecond(from.prefill_tokens, from.prefill_ns);
+  result.dropped_tokens = from.dropped_tokens;
+  result.overflows = from.overflows;
   result.decode_tok_s =
       from.generated_tokens < 2 ? 0.0 : TokensPerSecond(from.generated_tokens - 1, from.decode_ns);
   return result;

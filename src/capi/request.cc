@@ -205,4 +205,21 @@ inf_status inf_request_set_logprobs(inf_request* request, uint32_t flags, uint32
   });
 }
 
+inf_status inf_request_set_overflow(inf_request* request, uint32_t policy, uint64_t keep_head,
+                                    inf_error* err) {
+  return Guard(err, [&] {
+    const Hold held = Acquire(request, "request");
+    Require(policy <= INF_OVERFLOW_KEEP_HEAD, Status::kArg, "policy: is {}, want 0..{}", policy,
+            INF_OVERFLOW_KEEP_HEAD);
+    const bool keeps = policy == INF_OVERFLOW_KEEP_HEAD;
+    Require((keep_head > 0) == keeps && keep_head <= INT64_MAX, Status::kArg,
+            "keep_head: is {}, want {}", keep_head,
+            keeps ? "1 to 2^63-1" : "0 (only INF_OVERFLOW_KEEP_HEAD has a head)");
+    held->wanted.keep_head.reset();
+    if (policy != INF_OVERFLOW_ERROR) {
+      held->wanted.keep_head = static_cast<int64_t>(keep_head);
+    }
+  });
+}
+
 }  // extern "C"

@@ -148,7 +148,6 @@ void Batch::Compute(Items running) {
       Item& youngest = *std::ranges::max_element(parts, {}, [](const Part& part) {
                           return part.item->id;
                         })->item;
-      youngest.run.session().Reset();
       youngest.run.Restart();
       running.erase(std::ranges::find(running, &youngest));
       return Compute(std::move(running));

@@ -23,6 +23,16 @@ GenerateRequest Completed(GenerateRequest request, const Session& session) {
   return request;
 }
 
+void CheckOverflow(const GenerateRequest& request, int64_t capacity) {
+  Require(capacity >= 2, Status::kArg,
+          "overflow: the session's capacity is {}, want 2 or more to drop some of it", capacity);
+  Require(*request.keep_head >= 0 && *request.keep_head <= capacity - 2, Status::kArg,
+          "overflow: the head is {} tokens, want 0..{} (the session's capacity less 2)",
+          *request.keep_head, capacity - 2);
+  Require(!request.prompt_logprobs, Status::kArg,
+          "overflow: log-probabilities of the prompt want all of it, but tokens may be dropped");
+}
+
 }  // namespace
 
 RequestRun::RequestRun(std::shared_ptr<Session> session, GenerateRequest request)
@@ -34,9 +44,13 @@ RequestRun::RequestRun(std::shared_ptr<Session> session, GenerateRequest request
   session_->CheckIds(prompt);
   if (this->request().adapters) this->request().adapters->CheckModel(session_->model());
   const int64_t held = this->request().whole_context ? 0 : session_->length();
-  Require(static_cast<int64_t>(prompt.size()) <= session_->capacity() - held, Status::kContextFull,
-          "prompt: {} tokens do not fit, the session holds {} of {}", prompt.size(), held,
-          session_->capacity());
+  if (this->request().keep_head) {
+    CheckOverflow(this->request(), session_->capacity());
+  } else {
+    Require(static_cast<int64_t>(prompt.size()) <= session_->capacity() - held,
+            Status::kContextFull, "prompt: {} tokens do not fit, the session holds {} of {}",
+            prompt.size(), held, session_->capacity());
+  }
   result_.prompt_tokens = prompt.size();
 }
 
@@ -62,6 +76,7 @@ void RequestRun::Begin() {
   prompt_begin_ = context_.size();
   context_.insert(context_.end(), request().prompt.begin(), request().prompt.end());
   if (request().adapters) session_->SetAdapters(*request().adapters);
+  if (context_.size() > static_cast<size_t>(session_->capacity())) DropTokens();
   if (request().prompt_logprobs) {
     // What comes before the prompt's first token is computed again for the logits after it.
     session_->KeepPrefix(Ids(context_).first(prompt_begin_ == 0 ? 0 : prompt_begin_ - 1));
@@ -75,27 +90,48 @@ void RequestRun::Begin() {
 void RequestRun::TakeCached() {
   const size_t before = std::max(length(), prompt_begin_);
   session_->TakeCached(Ids(context_).first(context_.size() - 1));
-  if (!restarted_) result_.cached_tokens += std::max(length(), before) - before;
+  if (restarted_ || state_.generated_tokens() > 0) return;
+  result_.cached_tokens += std::max(length(), before) - before;
+}
+
+// The context is more than fits. So much is dropped at a time that what is computed again is paid
+// for by as many tokens that follow.
+void RequestRun::DropTokens() {
+  const auto head = static_cast<size_t>(*request().keep_head);
+  const size_t tail = (static_cast<size_t>(session_->capacity()) - head + 1) / 2;
+  const size_t from = context_.size() - tail;
+  if (prompt_begin_ > head) prompt_begin_ = head + std::max(prompt_begin_, from) - from;
+  const auto begin = context_.begin();
+  context_.erase(begin + static_cast<std::ptrdiff_t>(head),
+                 begin + static_cast<std::ptrdiff_t>(from));
+  result_.dropped_tokens += from - head;
+  ++result_.overflows;
+}
+
+// All that was computed, and the token that is next: together they are the context.
+void RequestRun::Regather() {
+  context_ = session_->tokens();
+  context_.push_back(last_);
 }
 
 void RequestRun::Restart() {
-  const auto generated = state_.NextRow().history;
-  if (!begun_) return;
+  if (begun_ && length() >= context_.size()) Regather();
+  session_->Reset();
   restarted_ = true;
-  // All that was computed, and the token that is next: together they are the context again.
-  context_.resize(prompt_begin_ + request().prompt.size());
-  context_.insert(context_.end(), generated.begin(), generated.end());
 }
 
 std::optional<RunStep> RequestRun::Next(size_t most) {
   if (ended()) return std::nullopt;
   if (!begun_) Begin();
+  if (is_decoding()) {
+    if (!is_full()) return RunStep{RunStep::Kind::kSample, Ids(&last_, 1), {}};
+    End(Finish::kContextFull);
+    return std::nullopt;
+  }
   if (length() >= context_.size()) {
-    if (session_->length() == session_->capacity()) {
-      End(Finish::kContextFull);
-      return std::nullopt;
-    }
-    return RunStep{RunStep::Kind::kSample, Ids(&last_, 1), {}};
+    Regather();
+    DropTokens();
+    session_->KeepPrefix(Ids(context_).first(context_.size() - 1));
   }
   if (!request().prompt_logprobs) TakeCached();
   const Ids left = Ids(context_).subspan(length());
@@ -111,6 +147,7 @@ std::optional<RunStep> RequestRun::Next(size_t most) {
 // The device counts one peak for all its users: it is this request's where it rose meanwhile.
 void RequestRun::Count(const RunStep& step, uint64_t ns) {
   (state_.generated_tokens() == 0 ? result_.prefill_ns : result_.decode_ns) += ns;
+  if (state_.generated_tokens() == 0) result_.prefill_tokens += step.ids.size();
   if (length() <= context_.size()) prompt_computed_ += step.ids.size();
   const MemoryStats now = session_->model().device()->memory();
   result_.active_bytes = now.active;

@@ -18,6 +18,8 @@ namespace inference {
 struct GenerateResult {
   Finish finish = Finish::kNone;
   uint64_t prompt_tokens = 0, cached_tokens = 0, generated_tokens = 0;
+  uint64_t prefill_tokens = 0;                 // computed up to the first generated one
+  uint64_t dropped_tokens = 0, overflows = 0;  // of the context, and how often (keep_head)
   uint64_t prefill_ns = 0, decode_ns = 0, total_ns = 0;
   uint64_t active_bytes = 0, peak_bytes = 0;
 };
@@ -43,7 +45,8 @@ class RequestRun {
   Session& session() const { return *session_; }
   const GenerateRequest& request() const { return state_.request(); }
   bool ended() const { return state_.finish() != Finish::kNone; }
-  bool is_decoding() const { return begun_ && length() >= context_.size(); }
+  // Its next step is one token, or none.
+  bool is_decoding() const { return begun_ && length() >= context_.size() && !overflows(); }
 
   // The next step, of at most `most` tokens; none once the text has ended. Borrowed until the step
   // is done.
@@ -59,16 +62,20 @@ class RequestRun {
   bool TakeEvent(GenerateEvent& event);
   void End(Finish finish);  // nothing more is computed; events that have come up remain
   void Drop();              // nor are they given
-  // What the session held of this request is gone, and so it begins anew: its prompt is all that
-  // it had computed.
+  // Drops all that the session holds: the request begins anew, with all that it had computed as its
+  // prompt.
   void Restart();
   GenerateResult result() const;
 
  private:
   using Clock = std::chrono::steady_clock;
   size_t length() const { return session_->tokens().size(); }
+  bool is_full() const { return session_->length() == session_->capacity(); }
+  bool overflows() const { return request().keep_head.has_value() && is_full(); }
   void Begin();
   void TakeCached();
+  void DropTokens();
+  void Regather();
   void Count(const RunStep& step, uint64_t ns);
   GenerateEvent PrefillEvent(size_t before) const;
 

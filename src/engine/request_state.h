@@ -23,6 +23,10 @@ struct GenerateRequest {
   std::vector<int32_t> prompt;  // ids
   bool whole_context = false;  // the prompt replaces the session's content, keeping what they share
   int64_t max_tokens = 256;
+  // Where the context outgrows the session: go on with so many of its first tokens and the newest
+  // ones that fill half of the room beside them (rounded up), as a session that is given these.
+  // Nothing: CONTEXT_FULL for a prompt, kContextFull for what is generated.
+  std::optional<int64_t> keep_head;
   // From this request on, see Session::SetAdapters; nothing: what the session has. Tokens that were
   // computed under others are computed again.
   std::optional<AdapterSet> adapters;

@@ -79,6 +79,7 @@ const std::map<std::string, Call>& StatusCalls() {
       HANDLE_CALL(inf_request_add_bias, inf_request, 0, 0.0f),
       HANDLE_CALL(inf_request_clear_bias, inf_request),
       HANDLE_CALL(inf_request_set_logprobs, inf_request, 0, 0),
+      HANDLE_CALL(inf_request_set_overflow, inf_request, 0, 0),
       HANDLE_CALL(inf_generate, inf_session, nullptr, nullptr, nullptr, nullptr),
       HANDLE_CALL(inf_gen_start, inf_session, nullptr, nullptr),
       HANDLE_CALL(inf_gen_next, inf_gen, nullptr),

@@ -171,6 +171,8 @@ int main(void) {
   FIELD(inf_result, peak_bytes);
   FIELD(inf_result, prefill_tok_s);
   FIELD(inf_result, decode_tok_s);
+  FIELD(inf_result, dropped_tokens);
+  FIELD(inf_result, overflows);
   STRUCT(inf_score_desc);
   FIELD(inf_score_desc, struct_size);
   FIELD(inf_score_desc, is_greedy);

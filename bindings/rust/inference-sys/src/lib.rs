@@ -88,6 +88,9 @@ pub const INF_FILTER_TYPICAL: u32 = 4;
 pub const INF_FILTER_TEMPERATURE: u32 = 5;
 pub const INF_LOGPROBS_GENERATED: u32 = 1;
 pub const INF_LOGPROBS_PROMPT: u32 = 2;
+pub const INF_OVERFLOW_ERROR: u32 = 0;
+pub const INF_OVERFLOW_SLIDE: u32 = 1;
+pub const INF_OVERFLOW_KEEP_HEAD: u32 = 2;
 pub const INF_FINISH_NONE: u32 = 0;
 pub const INF_FINISH_END: u32 = 1;
 pub const INF_FINISH_LENGTH: u32 = 2;
@@ -356,6 +359,8 @@ pub struct inf_result {
     pub peak_bytes: u64,
     pub prefill_tok_s: f64,
     pub decode_tok_s: f64,
+    pub dropped_tokens: u64,
+    pub overflows: u64,
 }
 
 #[repr(C)]
@@ -1061,6 +1066,12 @@ extern "C" {
         request: *mut inf_request,
         flags: u32,
         top: u32,
+        err: *mut inf_error,
+    ) -> inf_status;
+    pub fn inf_request_set_overflow(
+        request: *mut inf_request,
+        policy: u32,
+        keep_head: u64,
         err: *mut inf_error,
     ) -> inf_status;
     pub fn inf_finish_name(finish: u32) -> *const c_char;
