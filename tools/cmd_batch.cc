@@ -33,6 +33,28 @@ struct Job {
   bool is_printed = false;
 };
 
+// overflow, as on the command line, or "keep-head" with the field keep_head, which may also stand
+// alone.
+std::string OverflowOf(const Json& value, std::string overflow) {
+  if (value.contains("overflow")) {
+    if (!value["overflow"].is_string()) {
+      throw ApiError(INF_E_ARG, fmt::format("overflow: a string is wanted, this is {}",
+                                            value["overflow"].type_name()));
+    }
+    overflow = value["overflow"].get<std::string>();
+  }
+  if (!value.contains("keep_head")) return overflow;
+  if (!value["keep_head"].is_number_unsigned()) {
+    throw ApiError(INF_E_ARG, fmt::format("keep_head: a number of tokens is wanted, this is {}",
+                                          Dump(value["keep_head"])));
+  }
+  if (value.contains("overflow") && overflow != "keep-head") {
+    throw ApiError(INF_E_ARG,
+                   fmt::format("keep_head: wants the overflow keep-head, this is {}", overflow));
+  }
+  return fmt::format("keep-head:{}", value["keep_head"].get<uint64_t>());
+}
+
 // The fields of a request that replace what the command line says.
 SamplingOptions SamplingOf(const Json& value, SamplingOptions options) {
   const auto number = [&](const char* field, auto& out) {
@@ -58,6 +80,7 @@ SamplingOptions SamplingOf(const Json& value, SamplingOptions options) {
       options.stops.push_back(stop.get<std::string>());
     }
   }
+  options.overflow = OverflowOf(value, std::move(options.overflow));
   return options;
 }
 
@@ -198,11 +221,11 @@ Command AddBatch(CLI::App& root) {
   AddSamplingOptions(*app, options->sampling);
   app->footer(
       "Reads an object a line: prompt (a string) or messages, and where they differ from the\n"
-      "command line max_tokens, temperature, seed, top_k, top_p, min_p, repeat_penalty, stop, and\n"
-      "scales: a factor for each --adapter, 0 leaves one out; id comes back as it is. Writes an\n"
-      "object a line: index, id, text, finish, metrics; or error. A request gives the text that "
-      "it\n"
-      "gives alone.\n\n"
+      "command line max_tokens, temperature, seed, top_k, top_p, min_p, repeat_penalty, stop,\n"
+      "overflow (keep-head with keep_head, a number), and scales: a factor for each --adapter, 0\n"
+      "leaves one out; id comes back as it is. Writes an object a line: index, id, text, finish,\n"
+      "metrics (with dropped_tokens and overflows where there are any); or error. A request gives\n"
+      "the text that it gives alone.\n\n"
       "Example:\n"
       "  printf '%s\\n' '{\"prompt\": \"One\"}' '{\"prompt\": \"Two\", \"max_tokens\": 8}' |\n"
       "      inference batch --model model.gguf");

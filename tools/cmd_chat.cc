@@ -142,7 +142,9 @@ void Run(const Options& options) {
       if (!interactive) throw;  // a script wants the exit code
       Err(fmt::format("{}{}: {}{}\n", colors.error, inf_status_name(error.status()), error.what(),
                       colors.reset));
-      if (error.status() == INF_E_CONTEXT_FULL) Err("/reset starts a new conversation\n");
+      if (error.status() == INF_E_CONTEXT_FULL) {
+        Err("/reset starts a new conversation; --overflow slide lets go of the oldest tokens\n");
+      }
     }
     leave_next = interrupt.is_set();
     interrupt.Reset();
@@ -163,7 +165,8 @@ Command AddChat(CLI::App& root) {
   app->add_flag("--json", options->json, "An object for each answer: text, finish, metrics");
   app->footer(
       "Reads a message a line. Ctrl-C stops an answer and not the program; Ctrl-D leaves.\n"
-      "/reset forgets the conversation, /help lists the commands, /quit leaves.\n\n"
+      "/reset forgets the conversation, /help lists the commands, /quit leaves.\n"
+      "With --overflow slide or keep-head:N a conversation may be longer than the context.\n\n"
       "Example:\n"
       "  inference chat --model model.gguf --system \"Answer briefly.\" --temperature 0.7");
   return {app, [=] { Run(*options); }};

@@ -103,6 +103,23 @@ void AddStopOptions(CLI::App& app, SamplingOptions& options) {
   app.add_flag("--ignore-eos", options.ignore_eos, "Go on after an end-of-text token");
 }
 
+void AddOverflowOption(CLI::App& app, std::string& overflow) {
+  const auto check = [](const std::string& text) -> std::string {
+    try {
+      ParseOverflow(text);
+      return "";
+    } catch (const UsageError& error) {
+      return std::string(error.what()).substr(std::string_view("overflow: ").size());
+    }
+  };
+  app.add_option("--overflow", overflow,
+                 "Where prompt and text outgrow the context (--n-ctx): error; slide, the oldest "
+                 "tokens go;\nkeep-head:N, those after the first N go")
+      ->check(CLI::Validator(check, ""))
+      ->capture_default_str()
+      ->type_name("POLICY");
+}
+
 }  // namespace
 
 void AddSamplingOptions(CLI::App& app, SamplingOptions& options) {
@@ -139,6 +156,7 @@ void AddSamplingOptions(CLI::App& app, SamplingOptions& options) {
                  "(top-p,min-p,top-k,typical,temperature)")
       ->type_name("NAMES");
   AddStopOptions(app, options);
+  AddOverflowOption(app, options.overflow);
 }
 
 void AddTokenizerOptions(CLI::App& app, TokenizerOptions& options) {
@@ -197,6 +215,21 @@ std::pair<inf_token, float> ParseBias(const std::string& text) {
     if (bad_bias == std::errc() && stop == end) return {id, bias};
   }
   throw UsageError(fmt::format("--logit-bias: {} is not ID=X, such as 42=-1.5 or 42=-inf", text));
+}
+
+Overflow ParseOverflow(std::string_view text) {
+  if (text == "error") return {};
+  if (text == "slide") return {.policy = INF_OVERFLOW_SLIDE};
+  constexpr std::string_view kKeepHead = "keep-head:";
+  if (text.starts_with(kKeepHead)) {
+    Overflow overflow{.policy = INF_OVERFLOW_KEEP_HEAD};
+    const char* const end = text.data() + text.size();
+    const auto [stop, error] =
+        std::from_chars(text.data() + kKeepHead.size(), end, overflow.keep_head);
+    if (error == std::errc() && stop == end && overflow.keep_head > 0) return overflow;
+  }
+  throw UsageError(fmt::format(
+      "overflow: is '{}', wanted error, slide or keep-head:N with N of 1 or more", text));
 }
 
 std::vector<uint8_t> ParseOrder(const std::string& text) {

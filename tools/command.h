@@ -86,6 +86,7 @@ struct SamplingOptions {
   std::vector<std::string> stops, biases;  // biases as "ID=X"
   std::vector<inf_token> stop_tokens;
   bool ignore_eos = false;
+  std::string overflow = "error";  // see ParseOverflow
 };
 void AddSamplingOptions(CLI::App& app, SamplingOptions& options);
 
@@ -109,6 +110,12 @@ AdapterChoice ParseAdapter(const std::string& text);
 std::vector<inf_token> ParseIds(const std::string& text);
 // "5=-1.5", "5=-inf"
 std::pair<inf_token, float> ParseBias(const std::string& text);
+// What happens where the context outgrows the session: "error", "slide" or "keep-head:N".
+struct Overflow {
+  uint32_t policy = INF_OVERFLOW_ERROR;
+  uint64_t keep_head = 0;
+};
+Overflow ParseOverflow(std::string_view text);
 // "top-p,temperature" to INF_FILTER_*.
 std::vector<uint8_t> ParseOrder(const std::string& text);
 

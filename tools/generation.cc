@@ -190,6 +190,8 @@ Request NewRequest(const SamplingOptions& options, inf_cancel* cancel) {
     const auto [id, bias] = ParseBias(text);
     Call(inf_request_add_bias, request.get(), id, bias);
   }
+  const Overflow overflow = ParseOverflow(options.overflow);
+  Call(inf_request_set_overflow, request.get(), overflow.policy, overflow.keep_head);
   return request;
 }
 
@@ -199,11 +201,13 @@ inf_result RunRequest(const Session& session, const Request& request,
   const Gen gen = Start(session, request);
   try {
     const inf_event* event = nullptr;
+    bool has_text = false;  // on the line that a bar would be drawn on
     while (Call(inf_gen_next, gen.get(), &event) != INF_DONE) {
-      if (event->kind == INF_EVENT_PREFILL) {
-        progress.Update(event->step, event->total);
-      } else if (event->kind == INF_EVENT_TOKEN) {
+      if (event->kind == INF_EVENT_TOKEN) {
         progress.Clear();
+        has_text = true;
+      } else if (event->kind == INF_EVENT_PREFILL && !has_text) {
+        progress.Update(event->step, event->total);
       }
       on_event(*event);
     }
@@ -216,25 +220,32 @@ inf_result RunRequest(const Session& session, const Request& request,
 }
 
 Json MetricsJson(const inf_result& result) {
-  return {{"prompt_tokens", result.prompt_tokens},
-          {"cached_tokens", result.cached_tokens},
-          {"generated_tokens", result.generated_tokens},
-          {"prefill_ns", result.prefill_ns},
-          {"decode_ns", result.decode_ns},
-          {"total_ns", result.total_ns},
-          {"prefill_tok_s", result.prefill_tok_s},
-          {"decode_tok_s", result.decode_tok_s},
-          {"active_bytes", result.active_bytes},
-          {"peak_bytes", result.peak_bytes}};
+  Json metrics = {{"prompt_tokens", result.prompt_tokens},
+                  {"cached_tokens", result.cached_tokens},
+                  {"generated_tokens", result.generated_tokens},
+                  {"prefill_ns", result.prefill_ns},
+                  {"decode_ns", result.decode_ns},
+                  {"total_ns", result.total_ns},
+                  {"prefill_tok_s", result.prefill_tok_s},
+                  {"decode_tok_s", result.decode_tok_s},
+                  {"active_bytes", result.active_bytes},
+                  {"peak_bytes", result.peak_bytes}};
+  if (result.overflows > 0) {
+    metrics["dropped_tokens"] = result.dropped_tokens;
+    metrics["overflows"] = result.overflows;
+  }
+  return metrics;
 }
 
 std::string MetricsLine(const inf_result& result) {
   const std::string cached =
       result.cached_tokens > 0 ? fmt::format(" ({} cached)", result.cached_tokens) : "";
+  const std::string dropped =
+      result.overflows > 0 ? fmt::format("{} tokens dropped, ", result.dropped_tokens) : "";
   return fmt::format(
-      "prompt {} tokens{} at {:.1f}/s, answer {} tokens at {:.1f}/s, ended by {}, {}",
+      "prompt {} tokens{} at {:.1f}/s, answer {} tokens at {:.1f}/s, {}ended by {}, {}",
       result.prompt_tokens, cached, result.prefill_tok_s, result.generated_tokens,
-      result.decode_tok_s, inf_finish_name(result.finish), HumanBytes(result.peak_bytes));
+      result.decode_tok_s, dropped, inf_finish_name(result.finish), HumanBytes(result.peak_bytes));
 }
 
 }  // namespace inference::tools

@@ -46,7 +46,7 @@ void SetTemplate(const Chat& chat, const std::string& chat_template);
 void SetAdapters(const Request& request, const AdapterList& list, const std::vector<float>& scales);
 // That says this and nothing else.
 Request RequestUnder(const AdapterList& list, const std::vector<float>& scales);
-// UsageError for a bias or an order that is none.
+// UsageError for a bias, an order or an overflow policy that is none.
 Request NewRequest(const SamplingOptions& options, inf_cancel* cancel);
 
 // Runs a request and hands every event to `on_event`. A cancelled one is a normal result: its
@@ -54,7 +54,7 @@ Request NewRequest(const SamplingOptions& options, inf_cancel* cancel);
 inf_result RunRequest(const Session& session, const Request& request,
                       const std::function<void(const inf_event&)>& on_event);
 
-Json MetricsJson(const inf_result& result);
+Json MetricsJson(const inf_result& result);  // dropped_tokens and overflows where there are any
 std::string MetricsLine(const inf_result& result);  // for people
 
 }  // namespace inference::tools
