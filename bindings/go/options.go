@@ -25,6 +25,8 @@ type GenerateConfig struct {
 	StopStrings []string     // end the text; none of them is part of it
 	Adapters    []AdapterRef // with HasAdapters: in place of those of the load
 	HasAdapters bool
+	Slide       bool // goes on where prompt and text outgrow the context, without the oldest tokens
+	KeepHead    int  // and with so many of the first ones; 0 = none
 }
 
 // GenerateOption changes a GenerateConfig.
@@ -85,6 +87,17 @@ func WithAdapters(adapters ...AdapterRef) GenerateOption {
 	return func(c *GenerateConfig) { c.Adapters, c.HasAdapters = adapters, true }
 }
 
+// WithSlide goes on where prompt and text outgrow the context (WithContextLen), which is an error otherwise: the
+// oldest tokens are dropped as often as it takes. A backend whose context slides anyway does so without it.
+func WithSlide() GenerateOption {
+	return func(c *GenerateConfig) { c.Slide, c.KeepHead = true, 0 }
+}
+
+// WithKeepHead is WithSlide, but the first n tokens stay, such as a system message.
+func WithKeepHead(n int) GenerateOption {
+	return func(c *GenerateConfig) { c.Slide, c.KeepHead = true, n }
+}
+
 // LoadConfig is what the options of LoadModel set.
 type LoadConfig struct {
 	Backend       string // "" = the default one
@@ -111,7 +124,7 @@ func ApplyLoadOpts(opts []LoadOption) LoadConfig {
 func WithBackend(name string) LoadOption { return func(c *LoadConfig) { c.Backend = name } }
 
 // WithContextLen bounds what a generation may see, and with it the memory of its cache; 0 is the
-// model's own limit.
+// model's own limit. What outgrows it is an error, or goes on: WithSlide.
 func WithContextLen(n int) LoadOption { return func(c *LoadConfig) { c.ContextLen = n } }
 
 // WithGPULayers says how many layers run on the GPU; -1 is all.

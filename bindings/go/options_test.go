@@ -21,10 +21,11 @@ func TestGenerateOptions_Good_Defaults(t *testing.T) {
 func TestGenerateOptions_Good_All(t *testing.T) {
 	got := ApplyGenerateOpts([]GenerateOption{WithMaxTokens(7), WithTemperature(0.5), WithTopK(40), WithTopP(0.9),
 		WithStopTokens(1, 2), WithRepeatPenalty(1.1), WithLogits(), WithMinP(0.05), WithSeed(42),
-		WithStopStrings("a", "b"), WithAdapters(AdapterRef{"/a", 0.5})})
+		WithStopStrings("a", "b"), WithAdapters(AdapterRef{"/a", 0.5}), WithKeepHead(12)})
 	want := GenerateConfig{MaxTokens: 7, Temperature: 0.5, TopK: 40, TopP: 0.9, StopTokens: []int32{1, 2},
 		RepeatPenalty: 1.1, ReturnLogits: true, MinP: 0.05, Seed: 42, HasSeed: true,
-		StopStrings: []string{"a", "b"}, Adapters: []AdapterRef{{"/a", 0.5}}, HasAdapters: true}
+		StopStrings: []string{"a", "b"}, Adapters: []AdapterRef{{"/a", 0.5}}, HasAdapters: true,
+		Slide: true, KeepHead: 12}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v", got)
 	}
@@ -50,6 +51,9 @@ func TestGenerateOptions_Ugly_LaterWins(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	if got := ApplyGenerateOpts([]GenerateOption{WithStopTokens(1), WithStopTokens()}); len(got.StopTokens) != 0 {
+		t.Errorf("%+v", got)
+	}
+	if got := ApplyGenerateOpts([]GenerateOption{WithKeepHead(3), WithSlide()}); !got.Slide || got.KeepHead != 0 {
 		t.Errorf("%+v", got)
 	}
 	if got := ApplyGenerateOpts([]GenerateOption{WithSeed(0)}); !got.HasSeed {

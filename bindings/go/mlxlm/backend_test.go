@@ -197,3 +197,18 @@ func TestAvailable(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A context of the bridge slides by itself, and keeps what it keeps.
+func TestGenerate_Bad_KeepHead(t *testing.T) {
+	m := loadMock(t)
+	want := texts(slices.Collect(m.Generate(context.Background(), "p")))
+	if got := texts(slices.Collect(m.Generate(context.Background(), "p", inference.WithSlide()))); !slices.Equal(got, want) || m.Err() != nil {
+		t.Errorf("%v, %v", got, m.Err())
+	}
+	for range m.Generate(context.Background(), "p", inference.WithKeepHead(7)) {
+		t.Error("a token")
+	}
+	if m.Err() == nil || m.Err().Error() != "mlxlm: a head of 7 tokens cannot be kept, want 0" {
+		t.Error(m.Err())
+	}
+}

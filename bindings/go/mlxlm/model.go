@@ -31,7 +31,7 @@ var _ inference.TextModel = (*model)(nil)
 func (m *model) Generate(ctx context.Context, prompt string, opts ...inference.GenerateOption) iter.Seq[inference.Token] {
 	cfg := inference.ApplyGenerateOpts(opts)
 	return func(yield func(inference.Token) bool) {
-		m.stream(ctx, request("generate", "prompt", prompt, cfg), yield)
+		m.stream(ctx, cfg, request("generate", "prompt", prompt, cfg), yield)
 	}
 }
 
@@ -41,7 +41,7 @@ func (m *model) Chat(ctx context.Context, messages []inference.Message, opts ...
 		messages = []inference.Message{} // a list, not null
 	}
 	return func(yield func(inference.Token) bool) {
-		m.stream(ctx, request("chat", "messages", messages, cfg), yield)
+		m.stream(ctx, cfg, request("chat", "messages", messages, cfg), yield)
 	}
 }
 
@@ -67,7 +67,12 @@ func request(cmd, key string, value any, cfg inference.GenerateConfig) map[strin
 
 // stream is one generation. Whatever ends it, a panic of the loop's body included, the next one finds the
 // child in step: it has ended this one by then.
-func (m *model) stream(ctx context.Context, request map[string]any, yield func(inference.Token) bool) {
+func (m *model) stream(ctx context.Context, cfg inference.GenerateConfig, request map[string]any,
+	yield func(inference.Token) bool) {
+	if cfg.KeepHead != 0 { // the context slides by itself, and keeps what the bridge keeps
+		m.setErr(fmt.Errorf("mlxlm: a head of %d tokens cannot be kept, want 0", cfg.KeepHead))
+		return
+	}
 	if err := m.take(ctx); err != nil {
 		m.setErr(err)
 		return

@@ -60,6 +60,8 @@ type generateConfig struct {
 	bias           map[int32]float32
 	logProbs       C.uint32_t // INF_LOGPROBS_*
 	topLogProbs    int
+	overflow       C.uint32_t // INF_OVERFLOW_*
+	keepHead       C.uint64_t
 	adapters       *[]AdapterUse // nil: the session's
 	prefill        func(done, total uint64)
 	promptLogProbs func([]TokenLogProb)
@@ -192,7 +194,8 @@ func WithIgnoreEnd() GenerateOption {
 	return func(c *generateConfig) { c.sampling.flags |= C.INF_SAMPLING_IGNORE_END }
 }
 
-// WithPrefill is told how many tokens of the prompt are done, between its chunks.
+// WithPrefill is told how many tokens of the prompt are done, between its chunks; after an overflow
+// (WithSlide), how many of what is left of prompt and text.
 func WithPrefill(f func(done, total uint64)) GenerateOption {
 	return func(c *generateConfig) { c.prefill = f }
 }
@@ -209,7 +212,7 @@ const (
 	FinishNone        Finish = C.INF_FINISH_NONE         // the loop was left before the end
 	FinishEnd         Finish = C.INF_FINISH_END          // the model ended the text
 	FinishLength      Finish = C.INF_FINISH_LENGTH       // WithMaxTokens
-	FinishContextFull Finish = C.INF_FINISH_CONTEXT_FULL // the session's capacity
+	FinishContextFull Finish = C.INF_FINISH_CONTEXT_FULL // the session's capacity; WithSlide goes on past it
 	FinishStopped     Finish = C.INF_FINISH_STOPPED
 	FinishCancelled   Finish = C.INF_FINISH_CANCELLED
 	FinishError       Finish = C.INF_FINISH_ERROR
@@ -233,6 +236,8 @@ type Result struct {
 	PeakBytes       uint64 // its highest during the request
 	PrefillTokS     float64
 	DecodeTokS      float64
+	DroppedTokens   uint64 // of the context: WithSlide, WithKeepHead
+	Overflows       uint64 // how often that happened
 }
 
 // setOn sets all that belongs on the request but the prompt.
@@ -263,6 +268,9 @@ func (c *generateConfig) setOn(request *C.inf_request) error {
 		if err != nil {
 			return err
 		}
+	}
+	if err := c.setOverflow(request); err != nil {
+		return err
 	}
 	top := C.uint32_t(max(min(c.topLogProbs, 1<<16), 0))
 	return call(func(e *C.inf_error) C.inf_status {
@@ -319,5 +327,7 @@ func readResult(r *C.inf_result) Result {
 		PeakBytes:       uint64(r.peak_bytes),
 		PrefillTokS:     float64(r.prefill_tok_s),
 		DecodeTokS:      float64(r.decode_tok_s),
+		DroppedTokens:   uint64(r.dropped_tokens),
+		Overflows:       uint64(r.overflows),
 	}
 }

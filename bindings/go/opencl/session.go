@@ -14,7 +14,7 @@ import (
 
 // SessionConfig says how to make a session; its zero value is a good default.
 type SessionConfig struct {
-	Capacity uint64 // tokens at most; 0 = the model's ContextLength
+	Capacity uint64 // tokens at most; 0 = the model's ContextLength. WithSlide goes on past it
 }
 
 // Session holds the tokens that a model has seen, with their keys and values.

@@ -177,7 +177,7 @@ func (m *textModel) options(ctx context.Context, cfg inference.GenerateConfig) (
 	if !cfg.HasSeed {
 		cfg.Seed = rand.Uint64()
 	}
-	return []GenerateOption{
+	options := []GenerateOption{
 		WithMaxTokens(cfg.MaxTokens),
 		WithTemperature(cfg.Temperature),
 		WithTopK(cfg.TopK),
@@ -188,7 +188,13 @@ func (m *textModel) options(ctx context.Context, cfg inference.GenerateConfig) (
 		WithStopTokens(cfg.StopTokens...),
 		WithStop(cfg.StopStrings...),
 		WithAdapters(uses...),
-	}, nil
+	}
+	if cfg.KeepHead != 0 {
+		options = append(options, WithKeepHead(cfg.KeepHead))
+	} else if cfg.Slide {
+		options = append(options, WithSlide())
+	}
+	return options, nil
 }
 
 // adapterUses loads what is not loaded yet; an adapter stays until the model is closed.

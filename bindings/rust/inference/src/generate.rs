@@ -62,6 +62,8 @@ pub struct GenerateOptions {
     biases: Vec<(TokenId, f32)>,
     logprobs: u32, // INF_LOGPROBS_*
     top_logprobs: u32,
+    overflow: u32, // INF_OVERFLOW_*
+    keep_head: u64,
     adapters: Option<Vec<AdapterUse>>,
     cancel: Option<Cancel>,
 }
@@ -78,6 +80,8 @@ impl Default for GenerateOptions {
             biases: Vec::new(),
             logprobs: 0,
             top_logprobs: 0,
+            overflow: sys::INF_OVERFLOW_ERROR,
+            keep_head: 0,
             adapters: None,
             cancel: None,
         }
@@ -206,6 +210,22 @@ impl GenerateOptions {
         self
     }
 
+    /// Goes on where the context, prompt and text, outgrows the session, which without this is
+    /// [`ErrorKind::ContextFull`](crate::ErrorKind) or [`Finish::ContextFull`]: the oldest tokens are
+    /// dropped, so that the newest fill half of the capacity, and what is left is computed again, with
+    /// the bits that it has in a new session.
+    pub fn slide(mut self) -> Self {
+        (self.overflow, self.keep_head) = (sys::INF_OVERFLOW_SLIDE, 0);
+        self
+    }
+
+    /// [`slide`](Self::slide), but the first `n` tokens of the context stay, such as a system message:
+    /// 1 to the session's capacity less 2. The newest fill half of the room beside them.
+    pub fn keep_head(mut self, n: u64) -> Self {
+        (self.overflow, self.keep_head) = (sys::INF_OVERFLOW_KEEP_HEAD, n);
+        self
+    }
+
     /// Sets the session's adapters for this request and those that follow; none is the base. What the
     /// session holds is computed again where the set changes.
     pub fn adapters(mut self, uses: &[AdapterUse]) -> Self {
@@ -249,7 +269,7 @@ pub struct Token {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
-    /// A chunk of the prompt is done.
+    /// A chunk of the prompt is done, or of what an overflow has left of prompt and text.
     #[non_exhaustive]
     Prefill {
         /// Tokens done.
@@ -274,7 +294,7 @@ pub enum Finish {
     End,
     /// `max_tokens`.
     Length,
-    /// The session's capacity.
+    /// The session's capacity; [`GenerateOptions::slide`] goes on past it.
     ContextFull,
     /// A callback ended it.
     Stopped,
@@ -309,6 +329,10 @@ pub struct Outcome {
     pub peak_bytes: u64,
     pub prefill_tok_s: f64,
     pub decode_tok_s: f64,
+    /// Of the context, by [`GenerateOptions::slide`] or `keep_head`.
+    pub dropped_tokens: u64,
+    /// How often that happened.
+    pub overflows: u64,
 }
 
 handle!(Request, inf_request, inf_request_free, Send);
@@ -355,6 +379,9 @@ impl Request {
         }
         call(|err| unsafe {
             sys::inf_request_set_logprobs(r, options.logprobs, options.top_logprobs, err)
+        })?;
+        call(|err| unsafe {
+            sys::inf_request_set_overflow(r, options.overflow, options.keep_head, err)
         })?;
         if let Some(uses) = &options.adapters {
             let (adapters, scales) = split(uses);
@@ -449,6 +476,8 @@ impl Outcome {
             peak_bytes: r.peak_bytes,
             prefill_tok_s: r.prefill_tok_s,
             decode_tok_s: r.decode_tok_s,
+            dropped_tokens: r.dropped_tokens,
+            overflows: r.overflows,
         }
     }
 }

@@ -199,7 +199,8 @@ impl Model {
         self.new_session_with_capacity(0)
     }
 
-    /// An empty session of `capacity` tokens at most; 0 = the model's `context_length`.
+    /// An empty session of `capacity` tokens at most; 0 = the model's `context_length`. Texts may go on
+    /// past it: [`GenerateOptions::slide`](crate::GenerateOptions::slide).
     pub fn new_session_with_capacity(&self, capacity: u64) -> Result<Session> {
         let options = sys::inf_session_options {
             struct_size: raw::size_of::<sys::inf_session_options>(),
