@@ -7,13 +7,14 @@
 #   scripts/test.sh --both    on Intel's runtime every suite that computes, not the kernels' and layers' alone
 #   scripts/test.sh --stress  many threads and cancels on a real model as well
 #   scripts/test.sh --asan    the C and C++ tests alone, under AddressSanitizer and UBSan
+#   scripts/test.sh --tsan    many threads and cancels alone, under ThreadSanitizer
 #   scripts/test.sh --fuzz    the fuzz targets alone, built by clang, 60 seconds each; everything else only runs
 #                             them over their corpus
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
 jobs=$(nproc)
-quick=0 asan=0 fuzz=0 intel=0 stress=0
+quick=0 asan=0 tsan=0 fuzz=0 intel=0 stress=0
 intel_suites='device|tensor|ops|nn'
 for argument in "$@"; do
   case "$argument" in
@@ -22,8 +23,9 @@ for argument in "$@"; do
     --both) intel=1 intel_suites='device|tensor|ops|nn|models|engine|capi|tools' ;;
     --stress) stress=1 ;;
     --asan) asan=1 ;;
+    --tsan) tsan=1 ;;
     --fuzz) fuzz=1 ;;
-    *) echo "usage: $0 [--quick] [--intel] [--both] [--stress] [--asan | --fuzz]" >&2; exit 2 ;;
+    *) echo "usage: $0 [--quick] [--intel] [--both] [--stress] [--asan | --tsan | --fuzz]" >&2; exit 2 ;;
   esac
 done
 
@@ -34,8 +36,8 @@ leave_out() { left_out+=("$*"); echo "LEFT OUT: $*"; }
 section "Packages"
 scripts/install_deps.sh --tests
 
-if (( fuzz )); then
-  leave_out "everything but the fuzz targets (--fuzz)"
+if (( fuzz || tsan )); then
+  leave_out "everything but what was asked for (--fuzz, --tsan)"
 elif (( quick )); then
   unset INFERENCE_SMOLLM2 INFERENCE_GEMMA3 INFERENCE_TOKENIZERS
   leave_out "tests on real models and tokenizers (--quick)"
@@ -102,6 +104,17 @@ sanitized() {
   export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
   # Line numbers are enough, and -O2 would take twice the time to compile.
   build_and_ctest asan -DCMAKE_C_FLAGS_RELWITHDEBINFO="-O1 -g1 -DNDEBUG" -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O1 -g1 -DNDEBUG"
+}
+
+# The library is instrumented, kernels and drivers are not: tests/support/tsan.supp.
+threads() {
+  section "Build (tsan)"
+  cmake --preset tsan -DINFERENCE_TESTS=ON -DCMAKE_C_FLAGS_RELWITHDEBINFO="-O1 -g1 -DNDEBUG" \
+    -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O1 -g1 -DNDEBUG" --log-level=WARNING >/dev/null
+  cmake --build --preset tsan -j "$jobs" --target test_stress -- --quiet
+  section "300 rounds of 8 threads, 300 cancels (tsan)"
+  TSAN_OPTIONS=suppressions=$root/tests/support/tsan.supp INFERENCE_STRESS_ROUNDS=300 \
+    INFERENCE_STRESS_CANCELS=300 build-tsan/bin/test_stress
 }
 
 sources() {
@@ -185,6 +198,8 @@ rust_tests() {
 
 if (( asan )); then
   sanitized
+elif (( tsan )); then
+  threads
 elif (( fuzz )); then
   section "Fuzz targets"
   scripts/fuzz.sh --seconds 60

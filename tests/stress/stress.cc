@@ -18,14 +18,15 @@ const Scale& TheScale() {
     Scale out;
     const char* wish = std::getenv("INFERENCE_STRESS");
     const char* model = std::getenv("INFERENCE_SMOLLM2");
-    if (wish == nullptr || *wish == '\0') return out;
-    EXPECT_NE(model, nullptr) << "INFERENCE_SMOLLM2 is not set: scripts/fetch_models.sh";
-    out = {.is_long = true,
-           .model = model == nullptr ? "" : model,
-           .rounds = 300,
-           .cancels = 1000,
-           .prompt = 40,
-           .long_prompt = 4096};
+    if (wish != nullptr && *wish != '\0') {
+      EXPECT_NE(model, nullptr) << "INFERENCE_SMOLLM2 is not set: scripts/fetch_models.sh";
+      out = {.is_long = true,
+             .model = model == nullptr ? "" : model,
+             .rounds = 300,
+             .cancels = 1000,
+             .prompt = 40,
+             .long_prompt = 4096};
+    }
     if (const char* rounds = std::getenv("INFERENCE_STRESS_ROUNDS")) out.rounds = std::atoi(rounds);
     if (const char* n = std::getenv("INFERENCE_STRESS_CANCELS")) out.cancels = std::atoi(n);
     return out;

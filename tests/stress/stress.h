@@ -1,5 +1,6 @@
 // One model under load. Short by default, on the tiny model; INFERENCE_STRESS=1 runs what
-// scripts/test.sh --stress reports, on INFERENCE_SMOLLM2.
+// scripts/test.sh --stress reports, on INFERENCE_SMOLLM2. INFERENCE_STRESS_ROUNDS and
+// INFERENCE_STRESS_CANCELS change how much of it.
 #pragma once
 
 #include <chrono>
