@@ -1146,10 +1146,11 @@ INF_API inf_status inf_session_metrics(const inf_session* session, inf_metrics* 
 /* What the runtime has done and holds. *json is replaced by an object:
  *   uptime_ns; requests, cancelled, failed, prompt_tokens, cached_tokens, generated_tokens, prefill_ns,
  *   decode_ns, total_ns, prefill_tok_s, decode_tok_s: as inf_metrics, of all sessions ever
- *   models   those that are loaded: {path, architecture, device, weight_bytes, prefix_cache}; architecture is
- *            "" and weight_bytes 0 while one is loading. prefix_cache, null where there is none: {limit_bytes,
- *            bytes (that only the cache has), blocks (of 64 tokens), hits, misses (look-ups), hit_tokens,
- *            evictions (blocks)}
+ *   models   those that are loaded: {path, architecture, device, weight_bytes, kv_bytes (pages of keys and
+ *            values), kv_used_bytes (of these, what sessions and the prefix cache hold), steps, shared_steps (of
+ *            these, for several calls), prefix_cache}; architecture is "" and the numbers are 0 while one is
+ *            loading. prefix_cache, null where there is none: {limit_bytes, bytes (that only the cache has),
+ *            blocks (of 64 tokens), hits, misses (look-ups), hit_tokens, evictions (blocks)}
  *   devices  by index: {name, active_bytes, cached_bytes, peak_bytes, limit_bytes, cache_limit_bytes (null =
  *            no limit), programs_built, programs_loaded (from the kernel cache), programs_ns (both)}
  * Cheap: reads counters, opens nothing, waits for no device. */

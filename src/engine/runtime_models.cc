@@ -36,6 +36,20 @@ OrderedJson PrefixCacheJson(const Model* model) {
           {"evictions", stats.evictions}};
 }
 
+OrderedJson ModelJson(const ListedModel& listed) {
+  const std::shared_ptr<Model> model = listed.model.lock();  // null while it is loading
+  const StepCounts steps = model ? model->executor().counts() : StepCounts{};
+  return {{"path", listed.path},
+          {"architecture", listed.architecture},
+          {"device", listed.device},
+          {"weight_bytes", listed.weight_bytes},
+          {"kv_bytes", model ? model->executor().cache()->bytes() : 0},
+          {"kv_used_bytes", model ? model->executor().cache()->used_bytes() : 0},
+          {"steps", steps.steps},
+          {"shared_steps", steps.shared_steps},
+          {"prefix_cache", PrefixCacheJson(model.get())}};
+}
+
 OrderedJson DeviceJson(const DeviceInfo& info, const MemoryStats& memory,
                        const ProgramStats& programs) {
   return {{"name", info.name},
@@ -118,13 +132,7 @@ std::string Runtime::DescribeMetrics() const {
       {"uptime_ns", std::chrono::duration_cast<std::chrono::nanoseconds>(uptime).count()}};
   json.update(RequestsJson(metrics_.Get()));
   OrderedJson models = OrderedJson::array(), devices = OrderedJson::array();
-  for (const ListedModel& listed : ListedModels()) {
-    models.push_back({{"path", listed.path},
-                      {"architecture", listed.architecture},
-                      {"device", listed.device},
-                      {"weight_bytes", listed.weight_bytes},
-                      {"prefix_cache", PrefixCacheJson(listed.model.lock().get())}});
-  }
+  for (const ListedModel& listed : ListedModels()) models.push_back(ModelJson(listed));
   for (size_t i = 0; i < devices_.devices.size(); ++i) {
     const std::shared_ptr<Device> open = FindOpenDevice(i);
     devices.push_back(

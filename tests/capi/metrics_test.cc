@@ -87,12 +87,21 @@ TEST(Metrics, OfARuntime) {
     Generate(session, NewRequest(kPrompt, 10));
     sum = MetricsOf(session);
   }
-  const Json json = MetricsOf(runtime.get());
-  EXPECT_EQ(json["requests"], 2);
-  EXPECT_EQ(json["prompt_tokens"], 2 * kPrompt.size());
-  EXPECT_EQ(json["generated_tokens"], 20);
-  EXPECT_EQ(json["prefill_ns"], sums[0].prefill_ns + sums[1].prefill_ns);
-  EXPECT_EQ(json["total_ns"], sums[0].total_ns + sums[1].total_ns);
+  const Session open = NewSession(0, model.get());
+  Generate(open, NewRequest(kPrompt, 1));
+  Json json = MetricsOf(runtime.get());
+  Json& listed = json["models"][0];
+  EXPECT_EQ(listed["steps"], 2 * 10 + 1);
+  EXPECT_EQ(listed["shared_steps"], 0);
+  EXPECT_EQ(listed["kv_used_bytes"], MetricsOf(open).kv_bytes);
+  EXPECT_GE(listed["kv_bytes"], listed["kv_used_bytes"]);
+  for (const char* key : {"steps", "shared_steps", "kv_bytes", "kv_used_bytes"}) listed.erase(key);
+  EXPECT_EQ(json["requests"], 3);
+  EXPECT_EQ(json["prompt_tokens"], 3 * kPrompt.size());
+  EXPECT_EQ(json["generated_tokens"], 21);
+  const inf_metrics last = MetricsOf(open);
+  EXPECT_EQ(json["prefill_ns"], sums[0].prefill_ns + sums[1].prefill_ns + last.prefill_ns);
+  EXPECT_EQ(json["total_ns"], sums[0].total_ns + sums[1].total_ns + last.total_ns);
   EXPECT_GE(json["uptime_ns"], json["total_ns"]);
   EXPECT_EQ(json["models"], Json::array({{{"path", kTinyModel},
                                           {"architecture", "llama"},
