@@ -268,7 +268,7 @@ TEST(StressCancel, Latency) {
     return MedianAndMost(out);
   };
   fmt::print("a prompt of {} tokens takes {:.2f} s; cancelled alone: {}\n",
-             texts.long_prompt.size(), whole, measure(40, 0.9 * whole));
+             texts.long_prompt.size(), whole, measure(20, 0.9 * whole));
   std::atomic<bool> stop = false;
   std::vector<std::thread> threads;
   for (uint32_t t = 1; t < kThreads; ++t) {
@@ -277,7 +277,7 @@ TEST(StressCancel, Latency) {
     });
   }
   fmt::print("cancelled beside {} threads that decode: {}\n", kThreads - 1,
-             measure(40, 0.9 * whole));
+             measure(20, 0.9 * whole));
   stop = true;
   for (std::thread& thread : threads) thread.join();
 }
