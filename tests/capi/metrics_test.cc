@@ -87,7 +87,7 @@ TEST(Metrics, OfARuntime) {
     Generate(session, NewRequest(kPrompt, 10));
     sum = MetricsOf(session);
   }
-  const Session open = NewSession(0, model.get());
+  Session open = NewSession(0, model.get());
   Generate(open, NewRequest(kPrompt, 1));
   Json json = MetricsOf(runtime.get());
   Json& listed = json["models"][0];
@@ -127,9 +127,10 @@ TEST(Metrics, OfARuntime) {
 
   model.reset();
   ASSERT_OK(inf_memory_set_limit(runtime.get(), 0, INF_NO_LIMIT, nullptr, &err));
+  open.reset();
   const Json after = MetricsOf(runtime.get());
   EXPECT_EQ(after["models"], Json::array());
-  EXPECT_EQ(after["requests"], 2);
+  EXPECT_EQ(after["requests"], 3);
   EXPECT_TRUE(after["devices"][0]["limit_bytes"].is_null());
   EXPECT_FAILS(INF_E_ARG, "json: is NULL", inf_runtime_metrics(runtime.get(), nullptr, &err));
 }
