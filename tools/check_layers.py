@@ -62,11 +62,13 @@ def check_layer(root, path):
 
 
 def check_client(root, path):
-    """Tools, examples and bindings: their own folder, and the public header alone."""
+    """Tools, examples and bindings: their own files, by the folder of the file or of all of them, and the public
+    header alone."""
+    own = (path.parent, root / path.relative_to(root).parts[0])
     for number, quoted, included in includes(path):
         if included.split("/")[0] in ALLOWED and "/" in included or (
                 quoted and included != HEADER and included != "_cgo_export.h" and
-                not (path.parent / included).is_file()):
+                not any((folder / included).is_file() for folder in own)):
             yield f"{path.relative_to(root)}:{number}: {included}; a client includes {HEADER} alone"
 
 

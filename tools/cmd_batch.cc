@@ -10,10 +10,10 @@
 #include "interrupt.h"
 #include "line_reader.h"
 #include "progress.h"
+#include "request_fields.h"
 #include "terminal.h"
 
 namespace inference::tools {
-
 namespace {
 
 using Batch = Handle<inf_batch, inf_batch_free>;
@@ -32,57 +32,6 @@ struct Job {
   Json result;  // null until it has ended
   bool is_printed = false;
 };
-
-// overflow, as on the command line, or "keep-head" with the field keep_head, which may also stand
-// alone.
-std::string OverflowOf(const Json& value, std::string overflow) {
-  if (value.contains("overflow")) {
-    if (!value["overflow"].is_string()) {
-      throw ApiError(INF_E_ARG, fmt::format("overflow: a string is wanted, this is {}",
-                                            value["overflow"].type_name()));
-    }
-    overflow = value["overflow"].get<std::string>();
-  }
-  if (!value.contains("keep_head")) return overflow;
-  if (!value["keep_head"].is_number_unsigned()) {
-    throw ApiError(INF_E_ARG, fmt::format("keep_head: a number of tokens is wanted, this is {}",
-                                          Dump(value["keep_head"])));
-  }
-  if (value.contains("overflow") && overflow != "keep-head") {
-    throw ApiError(INF_E_ARG,
-                   fmt::format("keep_head: wants the overflow keep-head, this is {}", overflow));
-  }
-  return fmt::format("keep-head:{}", value["keep_head"].get<uint64_t>());
-}
-
-// The fields of a request that replace what the command line says.
-SamplingOptions SamplingOf(const Json& value, SamplingOptions options) {
-  const auto number = [&](const char* field, auto& out) {
-    if (!value.contains(field)) return;
-    if (!value[field].is_number()) {
-      throw ApiError(INF_E_ARG, fmt::format("{}: a number is wanted, this is {}", field,
-                                            value[field].type_name()));
-    }
-    out = value[field].get<std::decay_t<decltype(out)>>();
-  };
-  number("max_tokens", options.max_tokens);
-  number("temperature", options.temperature);
-  number("seed", options.seed);
-  number("top_k", options.top_k);
-  number("top_p", options.top_p);
-  number("min_p", options.min_p);
-  number("repeat_penalty", options.repeat_penalty);
-  if (value.contains("stop")) {
-    for (const Json& stop :
-         value["stop"].is_array() ? value["stop"] : Json::array({value["stop"]})) {
-      if (!stop.is_string())
-        throw ApiError(INF_E_ARG, "stop: a string or a list of them is wanted");
-      options.stops.push_back(stop.get<std::string>());
-    }
-  }
-  options.overflow = OverflowOf(value, std::move(options.overflow));
-  return options;
-}
 
 // A factor for each --adapter: what the line says, or what the command line does.
 std::vector<float> ScalesOf(const Json& value, const AdapterList& under) {
@@ -149,7 +98,8 @@ class BatchRun {
       const Json value = ParseJson(line, fmt::format("line {}", jobs_.size()));
       if (!value.is_object()) throw ApiError(INF_E_ARG, "an object is wanted");
       if (value.contains("id")) job.id = value["id"];
-      const Request request = NewRequest(SamplingOf(value, options_.sampling), interrupt_.cancel());
+      const Request request =
+          NewRequest(SamplingFields(value, options_.sampling), interrupt_.cancel());
       SetPrompt(tokenizer_, request, value);
       SetAdapters(request, loaded_.under, ScalesOf(value, loaded_.under));
       uint64_t id = 0;
@@ -222,10 +172,10 @@ Command AddBatch(CLI::App& root) {
   app->footer(
       "Reads an object a line: prompt (a string) or messages, and where they differ from the\n"
       "command line max_tokens, temperature, seed, top_k, top_p, min_p, repeat_penalty, stop,\n"
-      "overflow (keep-head with keep_head, a number), and scales: a factor for each --adapter, 0\n"
-      "leaves one out; id comes back as it is. Writes an object a line: index, id, text, finish,\n"
-      "metrics (with dropped_tokens and overflows where there are any); or error. A request gives\n"
-      "the text that it gives alone.\n\n"
+      "stop_tokens, overflow (keep-head with keep_head, a number), and scales: a factor for each\n"
+      "--adapter, 0 leaves one out; id comes back as it is. Writes an object a line: index, id,\n"
+      "text, finish, metrics (with dropped_tokens and overflows where there are any); or error. A\n"
+      "request gives the text that it gives alone.\n\n"
       "Example:\n"
       "  printf '%s\\n' '{\"prompt\": \"One\"}' '{\"prompt\": \"Two\", \"max_tokens\": 8}' |\n"
       "      inference batch --model model.gguf");

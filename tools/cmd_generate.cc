@@ -2,13 +2,12 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cmath>
 #include <memory>
-#include <optional>
 
 #include "generation.h"
 #include "interrupt.h"
 #include "terminal.h"
+#include "token_lines.h"
 
 namespace inference::tools {
 namespace {
@@ -22,83 +21,6 @@ struct Options {
   bool has_logprobs = false, prompt_logprobs = false;
   bool json = false, metrics = false;
   std::string load_session, save_session;
-};
-
-// True where `bytes` end within a code point, or are the rest of one: its text comes with a later
-// event.
-bool LeavesCodePointOpen(std::string_view bytes) {
-  for (size_t back = 1; back <= 4 && back <= bytes.size(); ++back) {
-    const auto byte = static_cast<unsigned char>(bytes[bytes.size() - back]);
-    if (byte < 0x80) return false;
-    const size_t length = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 0;
-    if (length > 0) return length > back;
-  }
-  return true;
-}
-
-// Log-probabilities of `ids`; of a token with none before it, which has none, null.
-Json LogprobsJson(const inf_event& event) {
-  Json out = Json::array();
-  for (uint64_t i = 0; i < event.ids_len; ++i) {
-    out.push_back(std::isnan(event.logprobs[i]) ? Json() : Json(event.logprobs[i]));
-  }
-  return out;
-}
-
-Json IdsJson(const inf_event& event) {
-  return std::vector<inf_token>(event.ids, event.ids + event.ids_len);
-}
-
-// The JSON lines of a generation. One line a token: a line waits for the next event only where its
-// token leaves a code point open or text may be held back for a stop string, since text that is
-// left over at the end belongs to the last token's line.
-class TokenLines {
- public:
-  TokenLines(const Options& options, const Tokenizer& tokenizer)
-      : options_(options), tokenizer_(tokenizer) {}
-
-  void Add(const inf_event& event) {
-    if (event.kind == INF_EVENT_PREFILL) {
-      if (event.ids_len > 0) {
-        OutLine({{"prompt_ids", IdsJson(event)}, {"prompt_logprobs", LogprobsJson(event)}});
-      }
-      return;
-    }
-    std::string text(event.text, event.text_len);
-    if (event.token < 0) {
-      if (!waiting_) waiting_ = Json{{"token", ""}, {"token_id", event.token}};
-      (*waiting_)["token"] = (*waiting_)["token"].get<std::string>() + text;
-      Flush();
-      return;
-    }
-    Flush();
-    const bool open = text.empty() || !options_.sampling.stops.empty() || LeavesOpen(event.token);
-    waiting_ = Json{{"token", std::move(text)}, {"token_id", event.token}};
-    if (options_.has_logprobs) {
-      (*waiting_)["logprob"] = event.logprob;
-      (*waiting_)["top_ids"] = IdsJson(event);
-      (*waiting_)["top_logprobs"] = LogprobsJson(event);
-    }
-    if (!open) Flush();
-  }
-
-  void Flush() {
-    if (waiting_) OutLine(*waiting_);
-    waiting_.reset();
-  }
-
- private:
-  bool LeavesOpen(inf_token id) {
-    // A model may have more rows than its tokenizer has tokens: such an id has no text.
-    if (static_cast<uint32_t>(id) >= inf_vocab_size(tokenizer_.get())) return false;
-    Call(inf_token_bytes, tokenizer_.get(), id, bytes_.out());
-    return LeavesCodePointOpen(bytes_.view());
-  }
-
-  const Options& options_;
-  const Tokenizer& tokenizer_;
-  TextOutput bytes_;
-  std::optional<Json> waiting_;
 };
 
 Chat ReadMessages(const Options& options, const Tokenizer& tokenizer) {
@@ -136,9 +58,17 @@ void SetPrompt(const Options& options, const Tokenizer& tokenizer, const Request
 
 inf_result StreamJson(const Options& options, const Session& session, const Request& request,
                       const Tokenizer& tokenizer) {
-  TokenLines lines(options, tokenizer);
-  const inf_result result =
-      RunRequest(session, request, [&](const inf_event& event) { lines.Add(event); });
+  TokenLines lines(
+      tokenizer,
+      {.has_stops = !options.sampling.stops.empty(), .has_logprobs = options.has_logprobs},
+      OutLine);
+  const inf_result result = RunRequest(session, request, [&](const inf_event& event) {
+    if (event.kind == INF_EVENT_TOKEN) {
+      lines.Add(event);
+    } else if (event.ids_len > 0) {
+      OutLine({{"prompt_ids", IdsJson(event)}, {"prompt_logprobs", LogprobsJson(event)}});
+    }
+  });
   lines.Flush();
   OutLine({{"done", true},
            {"tokens_generated", result.generated_tokens},

@@ -140,7 +140,8 @@ Tokenizer LoadTokenizer(const TokenizerOptions& options) {
 
 void SetTemplate(const Chat& chat, const std::string& chat_template) {
   if (chat_template.empty()) return;
-  const bool is_file = std::filesystem::is_regular_file(chat_template);
+  std::error_code none;  // a template's text is too long for a name
+  const bool is_file = std::filesystem::is_regular_file(chat_template, none);
   const std::string text = is_file ? ReadFile(chat_template) : chat_template;
   Call(inf_chat_set_template, chat.get(), text.data(), text.size());
 }

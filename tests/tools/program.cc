@@ -14,8 +14,9 @@
 namespace inference::tools_test {
 namespace {
 
-pid_t Spawn(const std::vector<std::string>& arguments, int in, int out, int err) {
-  std::vector<char*> argv = {const_cast<char*>(INFERENCE_PROGRAM)};
+pid_t Spawn(Program program, const std::vector<std::string>& arguments, int in, int out, int err) {
+  const char* const path = program == Program::kBridge ? INFERENCE_BRIDGE : INFERENCE_PROGRAM;
+  std::vector<char*> argv = {const_cast<char*>(path)};
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
   posix_spawn_file_actions_t actions;
@@ -24,7 +25,7 @@ pid_t Spawn(const std::vector<std::string>& arguments, int in, int out, int err)
   posix_spawn_file_actions_adddup2(&actions, out, 1);
   posix_spawn_file_actions_adddup2(&actions, err, 2);
   pid_t process = -1;
-  EXPECT_EQ(posix_spawn(&process, INFERENCE_PROGRAM, &actions, nullptr, argv.data(), environ), 0);
+  EXPECT_EQ(posix_spawn(&process, path, &actions, nullptr, argv.data(), environ), 0);
   posix_spawn_file_actions_destroy(&actions);
   return process;
 }
@@ -59,6 +60,16 @@ class MemoryFile {
   int fd_;
 };
 
+Outcome Run(Program program, const std::vector<std::string>& arguments, const std::string& input) {
+  MemoryFile in, out, err;
+  in.Write(input);
+  Outcome outcome;
+  outcome.exit_code = ExitCode(Spawn(program, arguments, in.fd(), out.fd(), err.fd()));
+  outcome.out = out.Read();
+  outcome.err = err.Read();
+  return outcome;
+}
+
 }  // namespace
 
 std::vector<Json> Outcome::lines() const {
@@ -74,23 +85,21 @@ Json Outcome::last() const {
 }
 
 Outcome Inference(const std::vector<std::string>& arguments, const std::string& input) {
-  MemoryFile in, out, err;
-  in.Write(input);
-  Outcome outcome;
-  outcome.exit_code = ExitCode(Spawn(arguments, in.fd(), out.fd(), err.fd()));
-  outcome.out = out.Read();
-  outcome.err = err.Read();
-  return outcome;
+  return Run(Program::kInference, arguments, input);
 }
 
-Conversation::Conversation(const std::vector<std::string>& arguments) {
+Outcome Bridge(const std::vector<std::string>& arguments, const std::string& input) {
+  return Run(Program::kBridge, arguments, input);
+}
+
+Conversation::Conversation(const std::vector<std::string>& arguments, Program program) {
   signal(SIGPIPE, SIG_IGN);  // a program that ended early fails the test and not the tests
   int to[2], from[2];
   EXPECT_EQ(pipe2(to, O_CLOEXEC), 0);
   EXPECT_EQ(pipe2(from, O_CLOEXEC), 0);
   EXPECT_GE(fcntl(from[1], F_SETPIPE_SZ, 4096), 0);
   const MemoryFile err;
-  process_ = Spawn(arguments, to[0], from[1], err.fd());
+  process_ = Spawn(program, arguments, to[0], from[1], err.fd());
   close(to[0]);
   close(from[1]);
   input_ = to[1];
@@ -98,6 +107,8 @@ Conversation::Conversation(const std::vector<std::string>& arguments) {
 }
 
 Conversation::~Conversation() {
+  CloseInput();
+  CloseOutput();
   if (process_ < 0) return;
   kill(process_, SIGKILL);
   ExitCode(process_);
@@ -113,14 +124,38 @@ std::string Conversation::ReadSome() {
   return n > 0 ? std::string(block, static_cast<size_t>(n)) : "";
 }
 
+std::string Conversation::ReadLine() {
+  while (true) {
+    const size_t end = read_.find('\n');
+    if (end != std::string::npos) {
+      const std::string line = read_.substr(0, end);
+      read_.erase(0, end + 1);
+      return line;
+    }
+    const std::string more = ReadSome();
+    if (more.empty()) return std::exchange(read_, "");
+    read_ += more;
+  }
+}
+
 void Conversation::Signal(int signal) { EXPECT_EQ(kill(process_, signal), 0); }
 
+void Conversation::CloseInput() {
+  if (input_ >= 0) close(std::exchange(input_, -1));
+}
+
+void Conversation::CloseOutput() {
+  if (output_ >= 0) close(std::exchange(output_, -1));
+}
+
+int Conversation::Wait() { return ExitCode(std::exchange(process_, -1)); }
+
 int Conversation::Finish() {
-  close(input_);
-  while (!ReadSome().empty()) {
+  CloseInput();
+  while (output_ >= 0 && !ReadSome().empty()) {
   }
-  close(output_);
-  return ExitCode(std::exchange(process_, -1));
+  CloseOutput();
+  return Wait();
 }
 
 std::string TinyModel() { return INFERENCE_TEST_DATA "/golden/tiny/llama-gqa/model"; }

@@ -16,24 +16,33 @@ struct Outcome {
   Json last() const;                // the last of them; null where there is none
 };
 
-// Runs the program to its end. stdout and stderr are files, so no colours and no progress bars.
+enum class Program { kInference, kBridge };
+
+// Runs a program to its end. stdout and stderr are files, so no colours and no progress bars.
 Outcome Inference(const std::vector<std::string>& arguments, const std::string& input = "");
+Outcome Bridge(const std::vector<std::string>& arguments, const std::string& input = "");
 
 // A program that is talked to while it runs. It is held up after a page of output that nobody
 // reads.
 class Conversation {
  public:
-  explicit Conversation(const std::vector<std::string>& arguments);
+  explicit Conversation(const std::vector<std::string>& arguments,
+                        Program program = Program::kInference);
   Conversation(const Conversation&) = delete;
   Conversation& operator=(const Conversation&) = delete;
   ~Conversation();
   void Write(const std::string& text);
   std::string ReadSome();  // waits; empty at the end of the output
+  std::string ReadLine();  // the same up to the end of a line, which is left out
+  void CloseInput();
+  void CloseOutput();
   void Signal(int signal);
+  int Wait();    // for its end, with its stdin still open; the exit code as in Outcome
   int Finish();  // closes its stdin, reads on to the end; the exit code as in Outcome
 
  private:
   int process_, input_, output_;
+  std::string read_;  // beyond the last line
 };
 
 std::string TinyModel();              // a folder with weights

@@ -7,7 +7,10 @@
 //
 // Each model is a child process, python3 with a script that this package brings along; mlx-lm must be
 // installed there. The two exchange JSON Lines over the child's stdin and stdout (docs/bridge_protocol.md).
-// NewBackend drives any other program that speaks this protocol.
+// NewBackend drives any other program that speaks this protocol, such as inference-bridge, which libinference
+// installs: an engine in a process of its own, whose end is not the end of this one.
+//
+//	inference.Register(mlxlm.NewBackend(mlxlm.Config{Name: "inference_bridge", Command: []string{"inference-bridge"}}))
 //
 // Generations of one model run one after the other, whatever WithParallelSlots says. A loop that is left,
 // or whose context ends, returns at once; the child is told to stop, and the next call waits until it

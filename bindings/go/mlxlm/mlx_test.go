@@ -148,23 +148,10 @@ func TestMLX(t *testing.T) {
 		}
 		return out
 	}
-	const prompt = "The quick brown fox"
+	const prompt = quickPrompt
 
 	t.Run("Golden_Good", func(t *testing.T) {
-		text, err := os.ReadFile(filepath.Join(tinyFolder, "golden.json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var golden struct {
-			Generate []struct {
-				Prompt string
-				IDs    []int32
-			}
-		}
-		if err := json.Unmarshal(text, &golden); err != nil {
-			t.Fatal(err)
-		}
-		for _, g := range golden.Generate {
+		for _, g := range goldenTexts(t) {
 			if got := ids(generate(t, g.Prompt, inference.WithMaxTokens(len(g.IDs)))); !slices.Equal(got, g.IDs) {
 				t.Errorf("%q: %v\nwant %v", g.Prompt, got, g.IDs)
 			}
