@@ -9,7 +9,7 @@ packages=(
 )
 case "${1:-}" in
   '') ;;
-  --tests) packages+=(libgtest-dev libgmock-dev libbenchmark-dev clang-14 libclang-rt-14-dev clang-format-14 locales make) ;;
+  --tests) packages+=(libgtest-dev libgmock-dev libbenchmark-dev clang-14 libclang-rt-14-dev clang-format-14 curl locales make) ;;
   *) echo "usage: $0 [--tests]" >&2; exit 2 ;;
 esac
 

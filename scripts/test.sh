@@ -135,11 +135,18 @@ install_library() {
   pc=$(find "$prefix" -name inference.pc)
   PKG_CONFIG_PATH=$(dirname "$pc")
   LD_LIBRARY_PATH=$(pkg-config --variable=libdir "$pc")${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
-  export PKG_CONFIG_PATH LD_LIBRARY_PATH
+  INFERENCE_BRIDGE=$prefix/bin/inference-bridge
+  INFERENCE_LIBRARY=$(pkg-config --variable=libdir "$pc")/libinference.so
+  export PKG_CONFIG_PATH LD_LIBRARY_PATH INFERENCE_BRIDGE INFERENCE_LIBRARY
+  "$INFERENCE_BRIDGE" --version
 }
 
-c_example() {
-  section "C example"
+# name_program NAME PROGRAM: one that same_text asks.
+programs=()
+name_program() { programs+=("$1=$2"); }
+
+c_examples() {
+  section "C and Python examples"
   local example=$prefix/example answer model=${INFERENCE_SMOLLM2:-$root/tests/data/golden/tiny/llama-gqa/model}
   cp -r examples/c "$example"
   make -s -C "$example" -B stream
@@ -152,6 +159,27 @@ c_example() {
     exit 1
   fi
   grep -q 'NOT_FOUND: .*/no/such/model.gguf' "$prefix/error"
+  name_program c "$example/stream"
+  # The library is found when the program runs, by C and by Python.
+  cp -r examples/dlopen "$prefix/dlopen"
+  make -s -C "$prefix/dlopen" -B continue
+  answer=$("$prefix/dlopen/continue" "$INFERENCE_LIBRARY" "$model" "The quick brown fox")
+  echo "$answer"
+  grep -q 'by libinference ' <<<"$answer"
+  if python3 examples/python/stream.py /no/such/model.gguf x 2>"$prefix/error"; then
+    echo "a missing model must fail" >&2
+    exit 1
+  fi
+  grep -q '/no/such/model.gguf' "$prefix/error"
+  name_program python "python3 $root/examples/python/stream.py"
+}
+
+same_text() {
+  section "One text from all languages"
+  scripts/same_text.py --prefix "$prefix" --model "$root/tests/data/golden/tiny/llama-gqa/model" "${programs[@]}"
+  if [[ -n ${INFERENCE_SMOLLM2:-} ]]; then
+    scripts/same_text.py --prefix "$prefix" --model "$INFERENCE_SMOLLM2" "${programs[@]}"
+  fi
 }
 
 go_tests() {
@@ -174,8 +202,44 @@ go_tests() {
     CGO_ENABLED=0 go test -count=1 . ./opencl
     go test -count=1 -tags noopencl ./opencl
     GODEBUG=cgocheck=1 go test -race -count=1 ./...
-    if [[ -n ${INFERENCE_SMOLLM2:-} ]]; then go run ./opencl/example "$INFERENCE_SMOLLM2" "What is the capital of France?"; fi
+    go build -o "$prefix/go_stream" ./opencl/example
+    if [[ -n ${INFERENCE_SMOLLM2:-} ]]; then "$prefix/go_stream" "$INFERENCE_SMOLLM2" "What is the capital of France?"; fi
   )
+  name_program go "$prefix/go_stream"
+  go_service
+}
+
+# A service of its own module: what curl gets is the text of the program, in pieces.
+go_service() {
+  section "Go service over HTTP"
+  local model=$root/tests/data/golden/tiny/llama-gqa/model address question="What is the capital of France?"
+  (
+    cd examples/go_http
+    [[ -z $(gofmt -l .) ]] || { gofmt -d .; exit 1; }
+    go vet .
+    go test -race -count=1 .
+    go build -o "$prefix/go_http" .
+  )
+  timeout 300 "$prefix/go_http" "$model" 127.0.0.1:0 >"$prefix/listening" &
+  local service=$!
+  for _ in {1..300}; do
+    grep -q listening "$prefix/listening" && break
+    kill -0 "$service" || { echo "the service has ended" >&2; exit 1; }
+    sleep 0.2
+  done
+  address=$(sed -n 's/^listening on //p' "$prefix/listening")
+  printf '[{"role": "user", "content": "%s"}]' "$question" >"$prefix/messages.json"
+  "$prefix/bin/inference" generate --model "$model" --messages "$prefix/messages.json" --max-tokens 20 --json |
+    python3 -c 'import json, sys; print("".join(json.loads(l).get("token", "") for l in sys.stdin), end="")' >"$prefix/want"
+  curl -sSN -d "$question" "http://$address/chat?max_tokens=20" >"$prefix/got"
+  cmp "$prefix/want" "$prefix/got"
+  # Undecoded, each piece has its length before it.
+  local pieces
+  pieces=$(curl -sSN --raw -d "$question" "http://$address/chat?max_tokens=20" | grep -cE $'^[0-9a-f]+\r$')
+  echo "$(wc -c <"$prefix/got") bytes in $pieces pieces"
+  (( pieces > 2 ))
+  kill "$service"
+  wait "$service"
 }
 
 rust_tests() {
@@ -189,10 +253,13 @@ rust_tests() {
     if cargo fmt --version >/dev/null 2>&1; then cargo fmt --check; fi
     if cargo clippy --version >/dev/null 2>&1; then cargo clippy -q --locked --all-targets -- -D warnings; fi
     cargo test -q --locked
+    cargo build -q --locked --example stream
+    cp "${CARGO_TARGET_DIR:-target}/debug/examples/stream" "$prefix/rust_stream"
     if [[ -n ${INFERENCE_SMOLLM2:-} ]]; then
-      cargo run -q --locked --example stream -- "$INFERENCE_SMOLLM2" "What is the capital of France?"
+      "$prefix/rust_stream" "$INFERENCE_SMOLLM2" "What is the capital of France?"
     fi
   )
+  name_program rust "$prefix/rust_stream"
 }
 
 if (( asan )); then
@@ -208,9 +275,10 @@ else
   intel_opencl
   sources
   install_library
-  c_example
+  c_examples
   go_tests
   rust_tests
+  same_text
 fi
 
 section "Done"

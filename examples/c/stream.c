@@ -2,10 +2,12 @@
  *
  *   make && ./stream model.gguf "What is the capital of France?"
  *
- * Ctrl-C ends the answer and not the program. */
+ * With a seed as a third argument the answer is drawn at temperature 1, else the likeliest one is
+ * taken. Ctrl-C ends the answer and not the program. */
 #include <inference.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static inf_cancel* cancel;
@@ -45,7 +47,16 @@ static inf_status Open(Objects* o, const char* path, inf_error* err) {
   return inf_session_new(o->model, NULL, &o->session, err);
 }
 
-static inf_status Ask(Objects* o, const char* question, inf_result* result, inf_error* err) {
+static inf_status Draw(inf_request* request, const char* seed, inf_error* err) {
+  inf_sampling sampling;
+  inf_sampling_init(&sampling);
+  sampling.temperature = 1.0f;
+  sampling.seed = strtoull(seed, NULL, 10);
+  return inf_request_set_sampling(request, &sampling, err);
+}
+
+static inf_status Ask(Objects* o, const char* question, const char* seed, inf_result* result,
+                      inf_error* err) {
   inf_status status = inf_chat_new(o->tokenizer, &o->chat, err);
   if (status < 0) return status;
   status = inf_chat_add(o->chat, "user", 4, question, strlen(question), err);
@@ -53,6 +64,8 @@ static inf_status Ask(Objects* o, const char* question, inf_result* result, inf_
   status = inf_request_new(&o->request, err);
   if (status < 0) return status;
   status = inf_request_set_chat(o->request, o->chat, err);
+  if (status < 0) return status;
+  if (seed != NULL) status = Draw(o->request, seed, err);
   if (status < 0) return status;
   status = inf_request_set_cancel(o->request, cancel, err);
   if (status < 0) return status;
@@ -64,8 +77,8 @@ int main(int argc, char** argv) {
   inf_result result;
   inf_error err;
   inf_status status;
-  if (argc != 3) {
-    fprintf(stderr, "usage: %s MODEL QUESTION\n", argv[0]);
+  if (argc != 3 && argc != 4) {
+    fprintf(stderr, "usage: %s MODEL QUESTION [SEED]\n", argv[0]);
     return 2;
   }
   memset(&result, 0, sizeof(result));
@@ -79,7 +92,7 @@ int main(int argc, char** argv) {
     signal(SIGINT, OnInterrupt);
     status = Open(&objects, argv[1], &err);
   }
-  if (status == INF_OK) status = Ask(&objects, argv[2], &result, &err);
+  if (status == INF_OK) status = Ask(&objects, argv[2], argv[3], &result, &err);
   if (status == INF_OK || status == INF_E_CANCELLED) {
     printf("\n\n%llu tokens, %.1f tok/s, finish: %s\n", (unsigned long long)result.generated_tokens,
            result.decode_tok_s, inf_finish_name(result.finish));

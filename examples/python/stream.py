@@ -3,13 +3,14 @@
 
     python3 stream.py model.gguf "What is the capital of France?"
 
-INFERENCE_LIBRARY names the library where the system does not find it. Ctrl-C ends the answer."""
+INFERENCE_LIBRARY names the library where the system does not find it. With a seed as a third argument the answer is
+drawn at temperature 1, else the likeliest one is taken. Ctrl-C ends the answer."""
 
 import ctypes
 import ctypes.util
 import os
 import sys
-from ctypes import POINTER, byref, c_char, c_char_p, c_double, c_int32, c_size_t, c_uint32, c_uint64, c_void_p
+from ctypes import POINTER, byref, c_char, c_char_p, c_double, c_float, c_int32, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
 
 OK, DONE, CANCELLED = 0, 1, -30
 EVENT_TOKEN = 3
@@ -25,6 +26,13 @@ class Event(ctypes.Structure):
     _fields_ = [("struct_size", c_uint32), ("kind", c_uint32), ("token", c_int32), ("reserved", c_uint32),
                 ("pos", c_uint64), ("step", c_uint64), ("total", c_uint64), ("text", c_void_p), ("text_len", c_uint64),
                 ("logprob", c_double)]
+
+
+class Sampling(ctypes.Structure):
+    _fields_ = [("struct_size", c_uint32), ("flags", c_uint32), ("max_tokens", c_int32), ("top_k", c_int32),
+                ("temperature", c_float), ("top_p", c_float), ("min_p", c_float), ("repeat_penalty", c_float),
+                ("seed", c_uint64), ("typical_p", c_float), ("frequency_penalty", c_float),
+                ("presence_penalty", c_float), ("penalty_window", c_int32), ("order", c_uint8 * 8)]
 
 
 class InferenceError(Exception):
@@ -63,7 +71,7 @@ def text(value):
     return c_char_p(data), c_size_t(len(data))
 
 
-def answer(lib, path, question):
+def answer(lib, path, question, seed=None):
     """Yields the answer as it comes: whole characters."""
     handles = []
 
@@ -82,6 +90,11 @@ def answer(lib, path, question):
         session = keep("session", lib.new("inf_session_new", model, None))
         request = keep("request", lib.new("inf_request_new"))
         lib.call("inf_request_set_chat", request, chat)
+        if seed is not None:
+            sampling = Sampling()
+            lib.so.inf_sampling_init(byref(sampling))
+            sampling.temperature, sampling.seed = 1.0, seed
+            lib.call("inf_request_set_sampling", request, byref(sampling))
         gen = keep("gen", lib.new("inf_gen_start", session, request))
         event = POINTER(Event)()
         while lib.call("inf_gen_next", gen, byref(event)) != DONE:
@@ -93,10 +106,10 @@ def answer(lib, path, question):
 
 
 def main():
-    if len(sys.argv) != 3:
-        sys.exit(f"usage: {sys.argv[0]} MODEL QUESTION")
+    if len(sys.argv) not in (3, 4):
+        sys.exit(f"usage: {sys.argv[0]} MODEL QUESTION [SEED]")
     try:
-        for piece in answer(Library(), sys.argv[1], sys.argv[2]):
+        for piece in answer(Library(), sys.argv[1], sys.argv[2], *map(int, sys.argv[3:])):
             print(piece, end="", flush=True)
         print()
     except InferenceError as error:
