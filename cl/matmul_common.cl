@@ -97,9 +97,36 @@ INLINE void prepare_row(__global float* row, GLOBAL float* x, GLOBAL float* norm
   for (int d = D; d < padded_D; ++d) row[d] = 0.0f;
 }
 
+// Sixteen vectors as a matrix, turned: riffled four times, each vector with the one eight further on.
+INLINE void turn16(float16* r) {
+#pragma unroll
+  for (int round = 0; round < 4; ++round) {
+    float16 out[16];
+#pragma unroll
+    for (int i = 0; i < 8; ++i) {
+      const float16 a = r[i], b = r[i + 8];
+      out[2 * i] = (float16)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3,  //
+                             a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7);
+      out[2 * i + 1] = (float16)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb,  //
+                                 a.sc, b.sc, a.sd, b.sd, a.se, b.se, a.sf, b.sf);
+    }
+#pragma unroll
+    for (int i = 0; i < 16; ++i) r[i] = out[i];
+  }
+}
+
 // sums[i] = row[16 i] + ... + row[16 i + 15], in a fixed tree: what a type's minimum is multiplied by.
 INLINE void sum_columns(__global float* sums, GLOBAL float* row, const int padded_D) {
   for (int i = 0; i < padded_D / 16; ++i) sums[i] = sum16(load16(row + 16 * i));
+}
+
+// Floats that are not negative are in the order of their bits, and after them what is no number.
+#define INFINITE_BITS 0x7F800000
+INLINE int largest_bits(const int16 v) {
+  const int8 a = max(v.lo, v.hi);
+  const int4 b = max(a.lo, a.hi);
+  const int2 c = max(b.lo, b.hi);
+  return max(c.x, c.y);
 }
 
 // The option activations = int8: each 32 columns of a row become whole numbers from -127 to 127 and a
@@ -107,11 +134,11 @@ INLINE void sum_columns(__global float* sums, GLOBAL float* row, const int padde
 INLINE void round_row(__global float* row, __global float* scales, const int padded_D) {
   for (int u = 0; u < padded_D / 32; ++u) {
     const float16 a = load16(row + 32 * u), b = load16(row + 32 * u + 16);
-    const float largest = max16(fmax(fabs(a), fabs(b))), spoiled = sum16(fma(a, 0.0f, b * 0.0f));
-    const float inv = largest > 0.0f ? 127.0f / largest : 0.0f;
+    const int bits = largest_bits(max(as_int16(fabs(a)), as_int16(fabs(b))));
+    const float largest = as_float(bits), inv = largest > 0.0f ? 127.0f / largest : 0.0f;
     store16(nearest16(a * inv), row + u * 32);
     store16(nearest16(b * inv), row + u * 32 + 16);
-    scales[u] = largest / 127.0f + spoiled;
+    scales[u] = bits < INFINITE_BITS ? largest / 127.0f : NAN;
   }
 }
 

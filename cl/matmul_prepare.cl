@@ -1,21 +1,3 @@
-// Sixteen vectors as a matrix, turned: riffled four times, each vector with the one eight further on.
-INLINE void turn16(float16* r) {
-#pragma unroll
-  for (int round = 0; round < 4; ++round) {
-    float16 out[16];
-#pragma unroll
-    for (int i = 0; i < 8; ++i) {
-      const float16 a = r[i], b = r[i + 8];
-      out[2 * i] = (float16)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3,  //
-                             a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7);
-      out[2 * i + 1] = (float16)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb,  //
-                                 a.sc, b.sc, a.sd, b.sd, a.se, b.se, a.sf, b.sf);
-    }
-#pragma unroll
-    for (int i = 0; i < 16; ++i) r[i] = out[i];
-  }
-}
-
 // out[c][t] = rows[t][c] of 16 columns and TILE tokens. Up to four more values are written, too: what
 // comes next is written later.
 INLINE void turn_columns(__global float* out, GLOBAL float* rows, const int ld) {
