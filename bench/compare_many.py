@@ -6,7 +6,7 @@
 - 256 short prompts classified (the likeliest next token of each), against llama.cpp, which gets them in batches of up
   to 512 tokens and 64 sequences. --peer-python is a Python that has llama-cpp-python.
 - 64 completions of 8 tokens on a prefix of 256, scored in one call against one by one without any cache.
-- Eight rows of decode against one row (inference bench --batch 8).
+- Eight rows of decode against one row, after 32 tokens each (inference bench --batch 8).
 
 Writes a table of medians and every run to bench/results/many.{md,json}. Run it on a machine that does nothing else:
 what others took meanwhile is measured and told."""
@@ -26,6 +26,7 @@ from compare_engines import cpu_seconds, run_json
 HERE = pathlib.Path(__file__).resolve().parent
 PROMPTS, LEAST, MOST = 256, 8, 40
 PREFIX, COMPLETIONS, COMPLETION = 256, 64, 8
+CONTEXT = 32  # tokens before the decoded ones: what rows share are the weights
 PASSES = 3  # over the prompts, in one process
 OURS = {"libinference": "f32", "libinference int8": "int8"}
 
@@ -80,8 +81,8 @@ def run_model(arguments, model):
             one = job | {"activations": activations}
             runs[name].append(measured(prefix, [sys.executable, HERE / "many_ours.py"], one, env))
             runs[f"batch {name}"].append(measured(
-                prefix, [arguments.program, "bench", "--model", model, "--batch", 8, "--activations", activations,
-                         "--json"], env=env))
+                prefix, [arguments.program, "bench", "--model", model, "--batch", 8, "--prompt-tokens", CONTEXT,
+                         "--activations", activations, "--json"], env=env))
         if arguments.peer_python:
             runs["llama.cpp"].append(measured(prefix, [arguments.peer_python, HERE / "many_llama_cpp.py"], job))
         rates = ", ".join(f"{name} {of[-1]['classify_prompts_s']:.0f}" for name, of in runs.items()
@@ -121,7 +122,8 @@ def table(report):
     machine = report["machine"]
     lines = ["# Many texts in one call", "",
              f"{PROMPTS} prompts of {LEAST} to {MOST} tokens classified; {COMPLETIONS} completions of {COMPLETION} tokens on a "
-             f"prefix of {PREFIX} scored in one call, against one by one without any cache; eight rows of decode and one. "
+             f"prefix of {PREFIX} scored in one call, against one by one without any cache; "
+             f"eight rows of decode and one, after {CONTEXT} tokens. "
              f"Medians of {machine['runs']} runs, in turn, {machine['threads']} threads. Weights are multiplied with float32 or "
              "(int8, as in llama.cpp) with bytes in blocks of 32. The prompts are random ids: many next tokens are close calls, "
              "which rounding decides.", "",
