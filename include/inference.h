@@ -935,7 +935,7 @@ INF_API inf_status inf_score(inf_session* session, const inf_token* context, siz
 
 /* The same of texts. The completion's tokens are what the tokens of prompt + completion have beyond those they
  * share with the prompt's, so a token that would merge the end of the prompt and the completion counts
- * whole. The prompt begins with the checkpoint's special tokens; an empty one, with its begin-of-text, or
+ * whole. The prompt begins with the checkpoint's special tokens, once (inf_request_set_text); an empty one, with its begin-of-text, or
  * where there is none, its end-of-text token. INF_E_ARG where the completion adds no token. ids, which may
  * be NULL, gets the completion's tokens. */
 INF_API inf_status inf_score_text(inf_session* session, const char* prompt, size_t prompt_len,
@@ -975,7 +975,8 @@ INF_API inf_status inf_next_top(inf_session* session, const inf_token* context, 
 /* ---- Many texts in one call ------------------------------------------------------------------------- */
 
 /* A list of texts and lists of tokens. [X]; calls that read it make it busy. It is copied in, and may be
- * used again. Texts become tokens in the call, with the flags of inf_tokenize. */
+ * used again. Texts become tokens in the call, with the flags of inf_tokenize and no second <bos> (see
+ * inf_request_set_text). */
 INF_API inf_status inf_inputs_new(inf_inputs** out, inf_error* err);
 INF_API void inf_inputs_free(inf_inputs* inputs);
 INF_API inf_status inf_inputs_add_text(inf_inputs* inputs, const char* text, size_t text_len,

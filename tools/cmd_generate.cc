@@ -56,14 +56,21 @@ void SetPrompt(const Options& options, const Tokenizer& tokenizer, const Request
   }
 }
 
-inf_result StreamJson(const Options& options, const Session& session, const Request& request,
-                      const Tokenizer& tokenizer) {
+struct Answer {
+  inf_result result = {};
+  inf_token last = -1;  // token that was generated
+};
+
+Answer StreamJson(const Options& options, const Session& session, const Request& request,
+                  const Tokenizer& tokenizer) {
   TokenLines lines(
       tokenizer,
       {.has_stops = !options.sampling.stops.empty(), .has_logprobs = options.has_logprobs},
       OutLine);
-  const inf_result result = RunRequest(session, request, [&](const inf_event& event) {
+  Answer answer;
+  answer.result = RunRequest(session, request, [&](const inf_event& event) {
     if (event.kind == INF_EVENT_TOKEN) {
+      if (event.token >= 0) answer.last = event.token;
       lines.Add(event);
     } else if (event.ids_len > 0) {
       OutLine({{"prompt_ids", IdsJson(event)}, {"prompt_logprobs", LogprobsJson(event)}});
@@ -71,14 +78,16 @@ inf_result StreamJson(const Options& options, const Session& session, const Requ
   });
   lines.Flush();
   OutLine({{"done", true},
-           {"tokens_generated", result.generated_tokens},
-           {"finish", inf_finish_name(result.finish)},
-           {"metrics", MetricsJson(result)}});
-  return result;
+           {"tokens_generated", answer.result.generated_tokens},
+           {"finish", inf_finish_name(answer.result.finish)},
+           {"metrics", MetricsJson(answer.result)}});
+  return answer;
 }
 
-inf_result StreamText(const Session& session, const Request& request) {
-  const inf_result result = RunRequest(session, request, [](const inf_event& event) {
+Answer StreamText(const Session& session, const Request& request) {
+  Answer answer;
+  answer.result = RunRequest(session, request, [&](const inf_event& event) {
+    if (event.kind == INF_EVENT_TOKEN && event.token >= 0) answer.last = event.token;
     Out({event.text, event.text_len});
     FlushOut();
   });
@@ -86,8 +95,18 @@ inf_result StreamText(const Session& session, const Request& request) {
   FlushOut();
   const Colors colors(STDERR_FILENO);
   if (IsTerminal(STDERR_FILENO))
-    Err(fmt::format("{}{}{}\n", colors.dim, MetricsLine(result), colors.reset));
-  return result;
+    Err(fmt::format("{}{}{}\n", colors.dim, MetricsLine(answer.result), colors.reset));
+  return answer;
+}
+
+// An answer that --max-tokens has cut ends with a token that the session has yet to see.
+void Save(const Session& session, const Answer& answer, const std::string& path) {
+  const bool has_room = inf_session_length(session.get()) < inf_session_capacity(session.get());
+  if (answer.result.finish == INF_FINISH_LENGTH && answer.last >= 0 && has_room) {
+    FloatsOutput logits;
+    Call(inf_session_logits, session.get(), &answer.last, size_t{1}, nullptr, logits.out());
+  }
+  Call(inf_session_save_file, session.get(), path.data(), path.size());
 }
 
 void Run(const Options& options) {
@@ -112,18 +131,15 @@ void Run(const Options& options) {
          options.load_session.size());
   }
   SetPrompt(options, tokenizer, request, inf_session_length(session.get()) == 0);
-  const inf_result result = options.json ? StreamJson(options, session, request, tokenizer)
-                                         : StreamText(session, request);
-  if (!options.save_session.empty()) {
-    Call(inf_session_save_file, session.get(), options.save_session.data(),
-         options.save_session.size());
-  }
+  const Answer answer = options.json ? StreamJson(options, session, request, tokenizer)
+                                     : StreamText(session, request);
+  if (!options.save_session.empty()) Save(session, answer, options.save_session);
   if (options.metrics) {
     TextOutput metrics;
     Call(inf_runtime_metrics, loaded.runtime.get(), metrics.out());
     Err(fmt::format("{}\n", metrics.view()));
   }
-  if (result.finish == INF_FINISH_CANCELLED) {
+  if (answer.result.finish == INF_FINISH_CANCELLED) {
     throw ApiError(INF_E_CANCELLED, "stopped by Ctrl-C");
   }
 }

@@ -31,28 +31,6 @@ uint64_t SeedField(const Json& request, uint64_t otherwise) {
   return static_cast<uint64_t>(seed);
 }
 
-// overflow, as on the command line, or "keep-head" with the field keep_head, which may also stand
-// alone.
-std::string OverflowOf(const Json& value, std::string overflow) {
-  if (value.contains("overflow")) {
-    if (!value["overflow"].is_string()) {
-      throw ApiError(INF_E_ARG, fmt::format("overflow: a string is wanted, this is {}",
-                                            value["overflow"].type_name()));
-    }
-    overflow = value["overflow"].get<std::string>();
-  }
-  if (!value.contains("keep_head")) return overflow;
-  if (!value["keep_head"].is_number_unsigned()) {
-    throw ApiError(INF_E_ARG, fmt::format("keep_head: a number of tokens is wanted, this is {}",
-                                          Dump(value["keep_head"])));
-  }
-  if (value.contains("overflow") && overflow != "keep-head") {
-    throw ApiError(INF_E_ARG,
-                   fmt::format("keep_head: wants the overflow keep-head, this is {}", overflow));
-  }
-  return fmt::format("keep-head:{}", value["keep_head"].get<uint64_t>());
-}
-
 int32_t SmallField(const Json& request, const std::string& name, int64_t otherwise) {
   const int64_t value = IntField(request, name, otherwise);
   if (value < std::numeric_limits<int32_t>::min() || value > std::numeric_limits<int32_t>::max()) {
@@ -106,6 +84,24 @@ std::vector<std::string> TextsField(const Json& request, const std::string& name
   return out;
 }
 
+namespace {
+
+// overflow, as on the command line, or "keep-head" with the field keep_head, which may also stand
+// alone.
+std::string OverflowOf(const Json& request, const std::string& otherwise) {
+  std::string overflow = TextField(request, "overflow", otherwise);
+  if (!IsGiven(request, "keep_head")) return overflow;
+  const int64_t head = IntField(request, "keep_head", 0);
+  if (head < 1) Refuse("keep_head", request["keep_head"], "a whole number of 1 or more");
+  if (IsGiven(request, "overflow") && overflow != "keep-head") {
+    throw ApiError(INF_E_ARG,
+                   fmt::format("keep_head: wants the overflow keep-head, this is {}", overflow));
+  }
+  return fmt::format("keep-head:{}", head);
+}
+
+}  // namespace
+
 SamplingOptions SamplingFields(const Json& request, SamplingOptions defaults) {
   SamplingOptions out = std::move(defaults);
   out.max_tokens = SmallField(request, "max_tokens", out.max_tokens);
@@ -115,7 +111,7 @@ SamplingOptions SamplingFields(const Json& request, SamplingOptions defaults) {
   out.min_p = FloatField(request, "min_p", out.min_p);
   out.repeat_penalty = FloatField(request, "repeat_penalty", out.repeat_penalty);
   out.seed = SeedField(request, out.seed);
-  out.overflow = OverflowOf(request, std::move(out.overflow));
+  out.overflow = OverflowOf(request, out.overflow);
   for (std::string& stop : TextsField(request, "stop")) out.stops.push_back(std::move(stop));
   if (!IsGiven(request, "stop_tokens")) return out;
   const Json& ids = request["stop_tokens"];

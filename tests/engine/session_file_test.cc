@@ -198,6 +198,28 @@ TEST_F(SessionFileErrorTest, EveryFieldOfTheHeaderCounts) {
   ExpectMismatch(WithHeader(saved_, ""), {"saved"});
 }
 
+// A digest that is right vouches for nothing.
+TEST_F(SessionFileErrorTest, AnyHeaderIsReadWithCare) {
+  size_t refused = 0;
+  for (size_t at = 16; at < 16 + HeaderBytes(saved_); ++at) {
+    for (const unsigned flip : {1u, 4u, 0x80u}) {
+      Bytes bytes = saved_;
+      bytes[at] ^= static_cast<std::byte>(flip);
+      Seal(bytes);
+      try {
+        Load(session_, bytes);
+        EXPECT_EQ(session_.length(), 70) << at;
+      } catch (const Error& error) {
+        EXPECT_EQ(error.status(), Status::kMismatch) << at << ": " << error.what();
+        ++refused;
+      }
+    }
+  }
+  EXPECT_GT(refused, 3 * HeaderBytes(saved_) - 10);
+  Load(session_, saved_);
+  EXPECT_EQ(session_.length(), 70);
+}
+
 TEST_F(SessionFileErrorTest, ContentIsChecked) {
   const size_t ids = 16 + HeaderBytes(saved_), pages = ids + 70 * sizeof(int32_t);
   for (const int32_t id : {-1, 704}) {

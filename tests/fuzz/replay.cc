@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <vector>
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
@@ -16,8 +17,8 @@ constexpr size_t kCuts = 50;  // of an input
 
 void Run(const std::string& content) {
   // On the heap and of the right size: a tool that watches memory sees what is read past the end.
-  const std::string copy(content.begin(), content.end());
-  LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(copy.data()), copy.size());
+  const std::vector<uint8_t> copy(content.begin(), content.end());
+  LLVMFuzzerTestOneInput(copy.data(), copy.size());
 }
 
 }  // namespace

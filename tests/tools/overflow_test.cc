@@ -93,10 +93,11 @@ TEST(Overflow, LinesOfABatchSayTheirOwn) {
       line(Json::object()) + line({{"overflow", "error"}}) + line({{"overflow", "keep-head:3"}}) +
           line({{"overflow", "keep-head"}, {"keep_head", 3}}) + line({{"keep_head", 3}}) +
           line({{"keep_head", 15}}) + line({{"overflow", "slide"}, {"keep_head", 3}}) +
-          line({{"overflow", "keep-head"}}) + line({{"overflow", 3}}) + line({{"keep_head", -1}}));
+          line({{"overflow", "keep-head"}}) + line({{"overflow", 3}}) + line({{"keep_head", -1}}) +
+          line({{"keep_head", 3.0}}) + line({{"overflow", nullptr}, {"keep_head", nullptr}}));
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   const std::vector<Json> lines = outcome.lines();
-  ASSERT_EQ(lines.size(), 10u);
+  ASSERT_EQ(lines.size(), 12u);
   EXPECT_EQ(lines[0]["finish"], "length");
   EXPECT_GT(lines[0]["metrics"]["overflows"], 1);
   EXPECT_GT(lines[0]["metrics"]["dropped_tokens"], 16);
@@ -104,16 +105,17 @@ TEST(Overflow, LinesOfABatchSayTheirOwn) {
   EXPECT_FALSE(lines[1]["metrics"].contains("dropped_tokens"));
   EXPECT_EQ(lines[2]["finish"], "length");
   EXPECT_NE(lines[2]["metrics"]["dropped_tokens"], lines[0]["metrics"]["dropped_tokens"]);
-  for (const size_t same : {3, 4}) {
+  for (const size_t same : {3, 4, 10}) {
     EXPECT_EQ(lines[same]["text"], lines[2]["text"]);
     EXPECT_EQ(lines[same]["metrics"]["dropped_tokens"], lines[2]["metrics"]["dropped_tokens"]);
   }
+  EXPECT_EQ(lines[11]["text"], lines[0]["text"]);  // null is no field
   const auto error = [&](size_t i) { return lines[i]["error"].get<std::string>(); };
   EXPECT_THAT(error(5), HasSubstr("the head is 15 tokens, want 0..14"));
   EXPECT_EQ(error(6), "keep_head: wants the overflow keep-head, this is slide");
   EXPECT_THAT(error(7), HasSubstr("overflow: is 'keep-head', wanted error, slide or keep-head:N"));
-  EXPECT_EQ(error(8), "overflow: a string is wanted, this is number");
-  EXPECT_EQ(error(9), "keep_head: a number of tokens is wanted, this is -1");
+  EXPECT_EQ(error(8), "overflow: is 3, want a string");
+  EXPECT_EQ(error(9), "keep_head: is -1, want a whole number of 1 or more");
 }
 
 TEST(Overflow, WhatIsNoPolicyIsRefused) {

@@ -355,6 +355,26 @@ TEST(WriteFileAtomically, ReplacesAndLeavesNothingBeside) {
   EXPECT_EQ(fs::status(path).permissions(), fs::perms(0644));
 }
 
+TEST(WriteFileAtomically, WhatComesInPiecesIsOneFileOrNone) {
+  const TempDir dir;
+  const std::string path = dir.Write("out", "old");
+  const auto write = [&](bool fails) {
+    WriteFileAtomically(path, [&](const ByteSink& sink) {
+      sink(std::as_bytes(std::span(std::string_view("ab"))));
+      EXPECT_EQ(ReadTextFile(path, 100), "old");
+      if (fails) Fail(Status::kNumeric, "in the middle");
+      sink({});
+      sink(std::as_bytes(std::span(std::string_view("cd"))));
+    });
+  };
+  ExpectError(Status::kNumeric, {"in the middle"}, [&] { write(true); });
+  EXPECT_EQ(ReadTextFile(path, 100), "old");
+  EXPECT_EQ(std::distance(fs::directory_iterator(dir.path()), fs::directory_iterator()), 1);
+  write(false);
+  EXPECT_EQ(ReadTextFile(path, 100), "abcd");
+  EXPECT_EQ(std::distance(fs::directory_iterator(dir.path()), fs::directory_iterator()), 1);
+}
+
 TEST(WriteFileAtomically, HonoursTheUmask) {
   const TempDir dir;
   const mode_t before = ::umask(027);

@@ -3,8 +3,9 @@ use std::ptr;
 use inference_sys as sys;
 
 use crate::error::call;
-use crate::generate::{read_event, Request};
+use crate::generate::read_event;
 use crate::raw::{self, handle};
+use crate::request::Request;
 use crate::{Error, Event, GenerateOptions, Model, Outcome, Prompt, Result, Session};
 
 /// How a batch runs.

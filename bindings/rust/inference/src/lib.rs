@@ -39,6 +39,7 @@ mod many;
 mod memory;
 mod model;
 mod raw;
+mod request;
 mod runtime;
 mod session;
 mod tokenizer;
@@ -52,12 +53,11 @@ pub use diff::{Diff, DiffOptions, DiffPosition, MovedToken};
 pub use discover::FoundModel;
 pub use error::{Domain, Error, ErrorKind, Result};
 pub use estimate::Fit;
-pub use generate::{
-    Event, Filter, Finish, GenerateOptions, Generation, Outcome, Prompt, Token, TokenLogprob,
-};
+pub use generate::{Event, Finish, Generation, Outcome, Token, TokenLogprob};
 pub use many::{Class, Pooling};
 pub use memory::{Memory, NO_LIMIT};
 pub use model::{LoadOptions, Model, ModelInfo, Progress};
+pub use request::{Filter, GenerateOptions, Prompt};
 pub use runtime::{Device, DeviceType, LogLevel, Runtime};
 pub use session::{Metrics, Score, Session};
 pub use tokenizer::{TextFlags, TokenId, Tokenizer};
