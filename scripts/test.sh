@@ -206,7 +206,20 @@ go_tests() {
     if [[ -n ${INFERENCE_SMOLLM2:-} ]]; then "$prefix/go_stream" "$INFERENCE_SMOLLM2" "What is the capital of France?"; fi
   )
   name_program go "$prefix/go_stream"
+  go_staticcheck
   go_service
+}
+
+go_staticcheck() {
+  section "staticcheck"
+  local status=0 offline=()
+  if (( quick )); then offline=(--offline); fi
+  scripts/staticcheck.sh "${offline[@]}" || status=$?
+  if (( status == 3 )); then
+    leave_out "staticcheck (it cannot be had here, see above)"
+    return
+  fi
+  (( status == 0 )) || exit 1
 }
 
 # A service of its own module: what curl gets is the text of the program, in pieces.
