@@ -6,6 +6,7 @@
 #   scripts/test.sh --intel   fails where Intel's OpenCL runtime cannot be had, instead of leaving it out
 #   scripts/test.sh --both    on Intel's runtime every suite that computes, not the kernels' and layers' alone
 #   scripts/test.sh --stress  many threads and cancels on a real model as well
+#   scripts/test.sh --rust-asan   the Rust tests under AddressSanitizer as well
 #   scripts/test.sh --asan    the C and C++ tests alone, under AddressSanitizer and UBSan
 #   scripts/test.sh --tsan    many threads and cancels alone, under ThreadSanitizer
 #   scripts/test.sh --fuzz    the fuzz targets alone, built by clang, 60 seconds each; everything else only runs
@@ -14,7 +15,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
 jobs=$(nproc)
-quick=0 asan=0 tsan=0 fuzz=0 intel=0 stress=0
+quick=0 asan=0 tsan=0 fuzz=0 intel=0 stress=0 rust_asan=0
 intel_suites='device|tensor|ops|nn'
 for argument in "$@"; do
   case "$argument" in
@@ -22,10 +23,11 @@ for argument in "$@"; do
     --intel) intel=1 ;;
     --both) intel=1 intel_suites='device|tensor|ops|nn|models|engine|capi|tools' ;;
     --stress) stress=1 ;;
+    --rust-asan) rust_asan=1 ;;
     --asan) asan=1 ;;
     --tsan) tsan=1 ;;
     --fuzz) fuzz=1 ;;
-    *) echo "usage: $0 [--quick] [--intel] [--both] [--stress] [--asan | --tsan | --fuzz]" >&2; exit 2 ;;
+    *) echo "usage: $0 [--quick] [--intel] [--both] [--stress] [--rust-asan] [--asan | --tsan | --fuzz]" >&2; exit 2 ;;
   esac
 done
 
@@ -275,6 +277,12 @@ rust_tests() {
   name_program rust "$prefix/rust_stream"
 }
 
+rust_sanitized() {
+  (( rust_asan )) || return 0
+  section "Rust (asan)"
+  scripts/rust_asan.sh
+}
+
 if (( asan )); then
   sanitized
 elif (( tsan )); then
@@ -291,6 +299,7 @@ else
   c_examples
   go_tests
   rust_tests
+  rust_sanitized
   same_text
 fi
 
