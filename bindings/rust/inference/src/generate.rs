@@ -108,7 +108,17 @@ pub struct Outcome {
 handle!(Gen, inf_gen, inf_gen_free, Send);
 
 /// A running generation: an iterator over its tokens, one call into the library each. Dropping it stops
-/// the engine and frees the session for new work.
+/// the engine and frees the session for new work, which does not compile before:
+///
+/// ```compile_fail,E0499
+/// # let path = "../../../tests/data/golden/tiny/llama-gqa/model";
+/// # let model = inference::Runtime::new()?.load_model(path)?;
+/// # let mut session = model.new_session()?;
+/// let mut tokens = session.generate("Once upon a time", &inference::GenerateOptions::new())?;
+/// println!("{:?}, {:?}", tokens.next(), tokens.outcome()?);
+/// session.reset()?; // wants drop(tokens) before it
+/// # Ok::<(), inference::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Generation<'s> {
     gen: Gen, // dropped before the request
@@ -243,3 +253,8 @@ impl Iterator for Generation<'_> {
 }
 
 impl FusedIterator for Generation<'_> {}
+
+impl Drop for Generation<'_> {
+    /// Holds the session's borrow to the end of the value, as the library does, not to its last use.
+    fn drop(&mut self) {}
+}
