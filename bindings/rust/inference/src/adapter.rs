@@ -13,6 +13,20 @@ handle!(AdapterHandle, inf_adapter, inf_adapter_free, Send Sync);
 
 /// A LoRA adapter of one model. It runs beside the weights, which stay as they are, and never changes:
 /// another version is another adapter. What uses it keeps it. Clones are the same object.
+///
+/// ```
+/// # let path = "../../../tests/data/golden/tiny/llama-gqa/model";
+/// # let model = inference::Runtime::new()?.load_model(path)?;
+/// # let path = "../../../tests/data/golden/tiny/llama-gqa/adapter-peft";
+/// use inference::{Config, GenerateOptions};
+///
+/// let adapter = model.load_adapter(path, &Config::new(), None)?;
+/// let options = GenerateOptions::new().max_tokens(8).adapters(&[(adapter, 0.5)]);
+/// for token in model.new_session()?.generate("Once upon a time", &options)? {
+///     print!("{}", token?.text);
+/// }
+/// # Ok::<(), inference::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Adapter(Arc<AdapterHandle>);
 

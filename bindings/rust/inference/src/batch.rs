@@ -42,6 +42,27 @@ handle!(
     /// An iterator over the events of all of them, until none is left; more may be added at any time, then
     /// too. An error concerns all requests (`ErrorKind::DeviceLost`); one of a single request is in its last
     /// event, and the others go on.
+    ///
+    /// ```
+    /// # let path = "../../../tests/data/golden/tiny/llama-gqa/model";
+    /// # let model = inference::Runtime::new()?.load_model(path)?;
+    /// use inference::{BatchEventKind, BatchOptions, Event, GenerateOptions};
+    ///
+    /// let options = GenerateOptions::new().max_tokens(8);
+    /// let mut batch = model.new_batch(BatchOptions::new().slots(2))?;
+    /// for prompt in ["Once upon a time", "The quick brown fox", "What is"] {
+    ///     batch.add(prompt, &options)?;
+    /// }
+    /// while let Some(event) = batch.next() {
+    ///     let event = event?;
+    ///     match event.kind {
+    ///         BatchEventKind::Step(Event::Token(token)) => println!("{}: {}", event.id, token.text),
+    ///         BatchEventKind::Failed(_, error) => return Err(error),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// # Ok::<(), inference::Error>(())
+    /// ```
     Batch, inf_batch, inf_batch_free, Send
 );
 

@@ -9,6 +9,22 @@ handle!(CancelHandle, inf_cancel, inf_cancel_free, Send Sync);
 
 /// Ends work from any thread. Sticky until [`reset`](Cancel::reset), so a cancel that comes before the
 /// work is not lost. Clones are the same object.
+///
+/// ```
+/// # let path = "../../../tests/data/golden/tiny/llama-gqa/model";
+/// # let model = inference::Runtime::new()?.load_model(path)?;
+/// # let mut session = model.new_session()?;
+/// use inference::{Cancel, ErrorKind, GenerateOptions};
+///
+/// let cancel = Cancel::new()?;
+/// let options = GenerateOptions::new().ignore_end().cancel(&cancel);
+/// let mut tokens = session.generate("Once upon a time", &options)?;
+/// tokens.next().expect("a token")?;
+/// std::thread::spawn(move || cancel.trigger()).join().unwrap();
+/// let error = tokens.next().unwrap().unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Cancelled);
+/// # Ok::<(), inference::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Cancel(Arc<CancelHandle>);
 

@@ -6,6 +6,24 @@ use crate::{Result, TokenId};
 
 handle!(
     /// Messages, rendered by the checkpoint's template.
+    ///
+    /// ```
+    /// # let path = "../../../tests/data/golden/tiny/llama-gqa/model";
+    /// # let model = inference::Runtime::new()?.load_model(path)?;
+    /// use inference::GenerateOptions;
+    ///
+    /// let mut chat = model.tokenizer()?.new_chat()?;
+    /// let mut session = model.new_session()?;
+    /// for question in ["What is the capital of France?", "And of Italy?"] {
+    ///     chat.add("user", question)?;
+    ///     let mut answer = String::new();
+    ///     for token in session.generate(&chat, &GenerateOptions::new().max_tokens(8))? {
+    ///         answer += &token?.text;
+    ///     }
+    ///     chat.add("assistant", &answer)?; // the session holds it: the next question alone is computed
+    /// }
+    /// # Ok::<(), inference::Error>(())
+    /// ```
     Chat, inf_chat, inf_chat_free, Send
 );
 

@@ -1,9 +1,10 @@
 //! Runs language models on OpenCL devices through libinference.
 //!
-//! ```no_run
+//! ```
 //! use inference::{GenerateOptions, Runtime};
 //!
-//! let model = Runtime::new()?.load_model("model.gguf")?;
+//! # let path = "../../../tests/data/golden/tiny/llama-gqa/model";
+//! let model = Runtime::new()?.load_model(path)?; // "model.gguf", or a folder
 //! let mut session = model.new_session()?;
 //! for token in session.generate("Once upon a time", &GenerateOptions::new().max_tokens(64))? {
 //!     print!("{}", token?.text);

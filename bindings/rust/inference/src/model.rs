@@ -14,6 +14,14 @@ use crate::{Cancel, Config, Result, Runtime, Session, Tokenizer};
 
 handle!(
     /// A loaded checkpoint.
+    ///
+    /// ```
+    /// # let path = "../../../tests/data/golden/tiny/llama-gqa/model";
+    /// # let model = inference::Runtime::new()?.load_model(path)?;
+    /// let info = model.info()?;
+    /// println!("{} in {}, {} tokens at most", info.architecture, info.quantization, info.context_length);
+    /// # Ok::<(), inference::Error>(())
+    /// ```
     Model, inf_model, inf_model_free, Send Sync
 );
 
@@ -32,6 +40,22 @@ pub struct Progress {
 type OnProgress<'a> = Box<dyn FnMut(Progress) -> ControlFlow<()> + 'a>;
 
 /// How to load a model.
+///
+/// ```
+/// use inference::{Config, LoadOptions, Runtime};
+/// use std::ops::ControlFlow;
+///
+/// # let path = "../../../tests/data/golden/tiny/llama-gqa/model";
+/// let options = LoadOptions::new()
+///     .config(Config::new().set("n_ctx", 128).set("kv_type", "f16"))
+///     .progress(|at| {
+///         println!("{}: {} of {} bytes", at.what, at.done, at.total);
+///         ControlFlow::Continue(())
+///     });
+/// let model = Runtime::new()?.load_model_with(path, options)?;
+/// assert_eq!(model.info()?.context_length, 128);
+/// # Ok::<(), inference::Error>(())
+/// ```
 #[derive(Default)]
 pub struct LoadOptions<'a> {
     config: Config,

@@ -49,6 +49,20 @@ pub enum Filter {
 }
 
 /// How to generate. Default: greedy, 256 tokens at most.
+///
+/// ```
+/// # let path = "../../../tests/data/golden/tiny/llama-gqa/model";
+/// # let model = inference::Runtime::new()?.load_model(path)?;
+/// # let mut session = model.new_session()?;
+/// use inference::{GenerateOptions, Token};
+///
+/// let options = GenerateOptions::new().max_tokens(16).temperature(0.8).seed(7).logprobs(3).stop("\n");
+/// for token in session.generate("Once upon a time", &options)? {
+///     let Token { text, logprob, top, .. } = token?;
+///     println!("{text:?} {logprob:.2}, {} likelier or nearly so", top.len());
+/// }
+/// # Ok::<(), inference::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct GenerateOptions {
     sampling: sys::inf_sampling,

@@ -10,6 +10,13 @@ use crate::{Config, Result};
 
 handle!(
     /// Owns the devices, their memory and the kernel cache. Several may coexist.
+    ///
+    /// ```
+    /// for device in inference::Runtime::new()?.devices()? {
+    ///     println!("{}, {} MB", device.name, device.memory_bytes >> 20);
+    /// }
+    /// # Ok::<(), inference::Error>(())
+    /// ```
     Runtime, inf_runtime, inf_runtime_free, Send Sync
 );
 

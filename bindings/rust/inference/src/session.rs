@@ -11,6 +11,20 @@ use crate::{Cancel, Result, TokenId};
 
 handle!(
     /// The tokens that a model has seen, with their keys and values.
+    ///
+    /// ```
+    /// # let path = "../../../tests/data/golden/tiny/llama-gqa/model";
+    /// # let model = inference::Runtime::new()?.load_model(path)?;
+    /// let options = inference::GenerateOptions::new().max_tokens(8);
+    /// let mut session = model.new_session()?;
+    /// for token in session.generate("Once upon a time", &options)? {
+    ///     print!("{}", token?.text);
+    /// }
+    /// let mut other = session.fork()?; // goes on from here, apart
+    /// other.generate(" and", &options)?.last();
+    /// assert!(other.len() > session.len());
+    /// # Ok::<(), inference::Error>(())
+    /// ```
     Session, inf_session, inf_session_free, Send
 );
 

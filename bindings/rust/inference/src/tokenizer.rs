@@ -35,6 +35,17 @@ impl BitOr for TextFlags {
 
 handle!(
     /// Turns text into token ids and back.
+    ///
+    /// ```
+    /// use inference::{TextFlags, Tokenizer};
+    ///
+    /// # let path = "../../../tests/data/golden/tiny/llama-gqa/model";
+    /// let tokenizer = Tokenizer::load(path)?; // no device, no weights
+    /// let ids = tokenizer.encode("The quick brown fox", TextFlags::ADD_SPECIAL)?;
+    /// assert_eq!(ids.first(), tokenizer.bos().as_ref());
+    /// assert_eq!(tokenizer.decode(&ids, TextFlags::SKIP_SPECIAL)?, "The quick brown fox");
+    /// # Ok::<(), inference::Error>(())
+    /// ```
     Tokenizer, inf_tokenizer, inf_tokenizer_free, Send Sync
 );
 
