@@ -105,15 +105,15 @@ void ExpectIsWhatTwoRunsGive(const std::shared_ptr<Model>& model, const Diff& di
   }
 }
 
-class DiffOf : public testing::TestWithParam<const char*> {};
+class DiffOf : public testing::TestWithParam<TinyCase> {};
 
 TEST_P(DiffOf, ManyTexts) {
   std::vector<Ids> texts;
   for (int32_t i = 0; i < 9; ++i) texts.push_back(Text(static_cast<size_t>(i * 4), i));
   texts.insert(texts.begin() + 3, Text(150, 20));
   for (const int64_t chunk : {64, 7, 1}) {
-    const std::shared_ptr<Model> model = TinyModel(GetParam(), chunk);
-    const auto peft = Peft(model, GetParam());
+    const std::shared_ptr<Model> model = GetParam().Load(chunk);
+    const auto peft = Peft(model, GetParam().name);
     const auto noise = Adapter::Null(*peft, {.seed = 3, .init_scale = 0.3});
     for (const DiffOptions& options : {DiffOptions{.adapted = AdapterSet(Set{{peft}}), .top_k = 4},
                                        DiffOptions{.base = AdapterSet(Set{{peft, 0.5f}}),
@@ -130,8 +130,8 @@ TEST_P(DiffOf, ManyTexts) {
 }
 
 TEST_P(DiffOf, SameSidesAreExactlyNothingApart) {
-  const std::shared_ptr<Model> model = TinyModel(GetParam(), 64);
-  const auto peft = Peft(model, GetParam());
+  const std::shared_ptr<Model> model = GetParam().Load(64);
+  const auto peft = Peft(model, GetParam().name);
   const std::vector<Ids> texts = {Text(70, 1), Text(9, 2)};
   for (const AdapterSet& set : {AdapterSet(), AdapterSet(Set{{peft, 0.5f}})}) {
     const auto got = DiffMany(*model, Texts(texts.begin(), texts.end()),
@@ -149,8 +149,8 @@ TEST_P(DiffOf, SameSidesAreExactlyNothingApart) {
 }
 
 TEST_P(DiffOf, TheLastPositionAlone) {
-  const std::shared_ptr<Model> model = TinyModel(GetParam(), 64);
-  DiffOptions options{.adapted = AdapterSet(Set{{Peft(model, GetParam())}}), .top_k = 5};
+  const std::shared_ptr<Model> model = GetParam().Load(64);
+  DiffOptions options{.adapted = AdapterSet(Set{{Peft(model, GetParam().name)}}), .top_k = 5};
   std::vector<Ids> texts;
   for (int32_t i = 0; i < 6; ++i) texts.push_back(Text(static_cast<size_t>(2 + 23 * i), i));
   options.last_only = true;
@@ -175,12 +175,10 @@ TEST_P(DiffOf, TheLastPositionAlone) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Tiny, DiffOf, testing::Values("llama-gqa", "gemma3-text"),
-                         [](const auto& instance) {
-                           std::string name = instance.param;
-                           std::ranges::replace(name, '-', '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Tiny, DiffOf,
+                         testing::Values(TinyCase{"llama-gqa"}, TinyCase{"gemma3-text"},
+                                         TinyCase{"llama-gqa", DType::kQ8_0},
+                                         TinyCase{"gemma3-text", DType::kQ8_0}));
 
 TEST(DiffMany, WindowsAreThoseOfRolling) {
   const std::shared_ptr<Model> model = TinyModel("llama-gqa", 64);

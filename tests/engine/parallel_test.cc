@@ -91,12 +91,7 @@ std::vector<Result> OnThreads(size_t n, const std::function<Result(size_t)>& wor
   return out;
 }
 
-struct Case {
-  const char* name;
-  DType kv_type;
-};
-
-class ParallelTest : public testing::TestWithParam<Case> {};
+class ParallelTest : public testing::TestWithParam<TinyCase> {};
 
 TEST_P(ParallelTest, EveryThreadHasTheBitsOfItsSingleRun) {
   const std::string name = GetParam().name;
@@ -114,12 +109,10 @@ TEST_P(ParallelTest, EveryThreadHasTheBitsOfItsSingleRun) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, ParallelTest,
-                         testing::Values(Case{"llama-gqa", DType::kF32},
-                                         Case{"gemma3-text", DType::kF16}),
-                         [](const auto& of) {
-                           return std::string(of.param.kv_type == DType::kF16 ? "SlidingF16"
-                                                                              : "FullF32");
-                         });
+                         testing::Values(TinyCase{"llama-gqa"},
+                                         TinyCase{"gemma3-text", DType::kF16},
+                                         TinyCase{"llama-gqa", DType::kQ8_0},
+                                         TinyCase{"gemma3-text", DType::kQ8_0}));
 
 // Generation, batches, scores, next tokens and hidden states side by side.
 TEST(Parallel, CallsOfAllKindsKeepTheirBits) {
