@@ -130,8 +130,9 @@ sources() {
 # Everything below sees the library as a user does: installed, found by pkg-config alone.
 install_library() {
   section "Install"
-  prefix=$(mktemp -d)
-  trap 'rm -rf "$prefix"' EXIT
+  # One place: Go's build cache keeps the flags of pkg-config and does not ask again.
+  prefix=$root/build/prefix
+  rm -rf "$prefix"
   cmake --install build --prefix "$prefix" >/dev/null
   local pc
   pc=$(find "$prefix" -name inference.pc)
