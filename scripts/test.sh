@@ -130,9 +130,8 @@ sources() {
 # Everything below sees the library as a user does: installed, found by pkg-config alone.
 install_library() {
   section "Install"
-  # One place: Go's build cache keeps the flags of pkg-config and does not ask again.
-  prefix=$root/build/prefix
-  rm -rf "$prefix"
+  prefix=$(mktemp -d)
+  trap 'rm -rf "$prefix"' EXIT
   cmake --install build --prefix "$prefix" >/dev/null
   local pc
   pc=$(find "$prefix" -name inference.pc)
@@ -197,6 +196,9 @@ go_tests() {
     leave_out "Go binding ($version is too old; 1.23 or later is wanted)"
     return
   fi
+  # Go's build cache asks neither pkg-config nor the header again, but looks at these flags.
+  CGO_CPPFLAGS="-DINFERENCE_INSTALLED=$(cat <(echo "$prefix") "$INFERENCE_LIBRARY" | sha256sum | cut -c 1-16)u"
+  export CGO_CPPFLAGS
   (
     cd bindings/go
     [[ -z $(gofmt -l .) ]] || { gofmt -d .; exit 1; }
