@@ -87,7 +87,9 @@ intel_opencl() {
   (( status == 0 )) || exit 1
   (
     export OCL_ICD_VENDORS=$vendors
-    build/bin/inference devices | tee /dev/stderr | grep -F 'Intel(R) OpenCL' >/dev/null ||
+    devices=$(build/bin/inference devices)
+    echo "$devices"
+    grep -qF 'Intel(R) OpenCL' <<<"$devices" ||
       { echo "OCL_ICD_VENDORS=$vendors does not select Intel's runtime" >&2; exit 1; }
     ctest --preset release --no-tests=error -j "$jobs" -R "^($intel_suites)\."
   )
