@@ -129,7 +129,9 @@ func (b *Batch) Remove(id uint64) error {
 func (b *Batch) Events() iter.Seq2[BatchEvent, error] {
 	return func(yield func(BatchEvent, error) bool) {
 		defer runtime.KeepAlive(b)
+		var turn turn
 		for {
+			turn.beforeCall()
 			var next *C.inf_batch_event
 			done := false
 			err := call(func(e *C.inf_error) C.inf_status {

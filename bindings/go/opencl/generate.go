@@ -78,6 +78,7 @@ type generation struct {
 	cancel  canceller
 	gen     *C.inf_gen
 	step    *step
+	turn    turn
 }
 
 // step is what inf_gen_next fills, kept so that a token costs no allocation but its text.
@@ -115,6 +116,7 @@ func (g *generation) next() (token Token, done bool, err error) {
 		if g.ctx.Err() != nil { // do not wait for the context's own goroutine to be scheduled
 			C.inf_cancel_trigger(g.cancel.c)
 		}
+		g.turn.beforeCall()
 		status := C.inf_gen_next(g.gen, &g.step.event, &g.step.err)
 		if status < 0 {
 			return Token{}, false, withContext(g.ctx, newError(status, &g.step.err))
