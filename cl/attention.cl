@@ -30,7 +30,7 @@ INLINE void fetch_vectors(GLOBAL KV* p, const int i, const int G) {
 }
 
 // Scaled scores of N queries against groups first ... first + G - 1 of sixteen positions of a page, to
-// s[n * GROUPS + group]. q [E16, N]. next: what is read next, or null; few queries take so little time for each
+// s[n * GROUPS + group]. q [N, E16]. next: what is read next, or null; few queries take so little time for each
 // page that it is fetched ahead.
 INLINE void scores(float16* s, const float* q, GLOBAL KV* page, const int first, GLOBAL KV* next,
                    const float scale, const int N, const int G) {
@@ -39,10 +39,10 @@ INLINE void scores(float16* s, const float* q, GLOBAL KV* page, const int first,
     float16 sum[2 * N_MAX];
     const int begin = block * KV_COLUMNS, end = min(begin + KV_COLUMNS, E16);
     if (next) fetch_vectors(next, begin, G);
-    outer_product(sum, q + begin * N, 1, keys + begin * 16, E16 * 16, 1, N, G);
+    outer_product(sum, q + begin, E16, keys + begin * 16, E16 * 16, 1, N, G);
     for (int e = begin + 1; e < end; ++e) {
       if (next) fetch_vectors(next, e, G);
-      outer_product(sum, q + e * N, 1, keys + e * 16, E16 * 16, 0, N, G);
+      outer_product(sum, q + e, E16, keys + e * 16, E16 * 16, 0, N, G);
     }
 #pragma unroll
     for (int g = 0; g < G; ++g) {
@@ -100,23 +100,23 @@ INLINE void merge_values(float16* out, const float* p, GLOBAL KV* values, const 
   }
 }
 
-// Scores of N queries to weights exp(s - the query's largest) of the block's positions; those that query n, at
-// `position` + n * next_position, does not see are 0. Lane n: the largest score and the sum of the weights.
+// Scores of N queries to weights exp(s - the query's largest) of the block's first `groups` groups of positions;
+// those that query n, at `position` + n * next_position, does not see are 0. Lane n: the largest score and the
+// sum of the weights. Groups that no query sees would change nothing.
 INLINE void block_softmax(float16* s, float16* largest, float16* total, const int start,
                           const int position, const int next_position, const int window,
-                          const int is_whole, const int N) {
+                          const int is_whole, const int groups, const int N) {
   const int16 lanes = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   float16 of_query[N_MAX];
+  for (int g = 0; g < groups; ++g) {
 #pragma unroll
-  for (int n = 0; n < N; ++n) {
-    const int last = position + n * next_position, first = window > 0 ? last - window + 1 : 0;
-#pragma unroll
-    for (int g = 0; g < GROUPS; ++g) {
+    for (int n = 0; n < N; ++n) {
       float16 v = s[n * GROUPS + g];
 #ifdef SOFT_CAP
       v = SOFT_CAP * tanh16(v / SOFT_CAP);
 #endif
       if (!is_whole) {
+        const int last = position + n * next_position, first = window > 0 ? last - window + 1 : 0;
         const int16 at = start + g * 16 + lanes;
         v = select((float16)(-INFINITY), v, at <= last && at >= first);
       }
@@ -128,24 +128,22 @@ INLINE void block_softmax(float16* s, float16* largest, float16* total, const in
   // A block without a visible position: all its weights are 0.
   float base[16];
   vstore16(select(*largest, (float16)(0.0f), *largest == -INFINITY), 0, base);
+  for (int g = 0; g < groups; ++g) {
 #pragma unroll
-  for (int n = 0; n < N; ++n) {
-    float16 sum = 0.0f;
-#pragma unroll
-    for (int g = 0; g < GROUPS; ++g) {
+    for (int n = 0; n < N; ++n) {
       const float16 weight = exp_of_negative16(s[n * GROUPS + g] - base[n]);
       s[n * GROUPS + g] = weight;
-      sum += weight;
+      of_query[n] = g == 0 ? weight : of_query[n] + weight;
     }
-    of_query[n] = sum;
   }
   *total = sums_of_lanes(of_query, N);
 }
 
-// turned[e][i] = q[i][e]; the last of n queries stands in for those that are not there.
-INLINE void turn_queries(float* turned, GLOBAL float* q, const long ld_q, const int n, const int N) {
+// own [N, E16] = q; the last of n queries stands in for those that are not there.
+INLINE void take_queries(float* own, GLOBAL float* q, const long ld_q, const int n, const int N) {
+#pragma unroll
   for (int i = 0; i < N; ++i) {
-    for (int e = 0; e < E16; ++e) turned[e * N + i] = q[min(i, n - 1) * ld_q + e];
+    for (int e = 0; e < E16; e += 16) keep16(load16(q + min(i, n - 1) * ld_q + e), own + i * E16 + e);
   }
 }
 
@@ -155,22 +153,25 @@ INLINE void attend_tile(__global float* o, const long ld_o, GLOBAL float* q, con
                         const int first_position, const int n, const int window, const float scale,
                         const int N) {
   float16 out[N_MAX * (E16 / 16)], s[N_MAX * GROUPS], scaled[N_MAX * GROUPS];
-  float turned[E16 * N_MAX], from_old[16], from_block[16];
+  float own[N_MAX * E16], from_old[16], from_block[16];
   float16 m = -INFINITY, l = 0.0f;  // of each query: the largest score so far, the sum of weights
   for (int i = 0; i < N * (E16 / 16); ++i) out[i] = 0.0f;
-  turn_queries(turned, q, ld_q, n, N);
+  take_queries(own, q, ld_q, n, N);
   const int last_position = first_position + n - 1;
   const int oldest = window > 0 ? max(0, first_position - window + 1) : 0;
   for (int start = oldest / BLOCK * BLOCK; start <= last_position; start += BLOCK) {
     const long at = page_at(pages, start / BLOCK, K, kv);
     GLOBAL KV* k = keys + at;
     GLOBAL KV* v = values + at;
-    scores(s, turned, k, 0, 0, scale, N, 2);
-    if (start + 32 <= last_position) scores(s, turned, k, 2, 0, scale, N, 2);
+    const int groups = min((last_position - start) / 16 + 1, GROUPS);
+    int g = 0;
+    for (; g + 2 <= groups; g += 2) scores(s, own, k, g, 0, scale, N, 2);
+    if (g < groups) scores(s, own, k, g, 0, scale, N, 1);
     const int is_whole = start + BLOCK - 1 <= first_position &&
                          (window <= 0 || start > last_position - window);
     float16 new_m, new_l;
-    block_softmax(s, &new_m, &new_l, start, first_position, 1, window, is_whole, N);
+    block_softmax(s, &new_m, &new_l, start, first_position, 1, window, is_whole, groups,
+                  N);
     const float16 top = larger(m, new_m);
     const int16 is_empty = new_m == -INFINITY;
     const float16 old_factor = select(exp_of_negative16(m - top), (float16)(1.0f), is_empty);

@@ -10,18 +10,18 @@ INLINE void attend_block(__global float* results, const long ld, GLOBAL float* q
                          GLOBAL KV* values, GLOBAL KV* next, const int start, const int oldest,
                          const int position, const int window, const int n, const float scale, const float one) {
   float16 s[QUERIES * GROUPS], scaled[QUERIES * GROUPS];
-  float turned[E16 * QUERIES];
-  turn_queries(turned, q, E16, n, QUERIES);
+  float own[QUERIES * E16];
+  take_queries(own, q, E16, n, QUERIES);
 #if GQA <= 4
-  scores(s, turned, keys, 0, values, scale, QUERIES, 4);
+  scores(s, own, keys, 0, values, scale, QUERIES, 4);
 #else
-  scores(s, turned, keys, 0, values, scale, QUERIES, 2);
-  scores(s, turned, keys, 2, values + 32 * E16, scale, QUERIES, 2);
+  scores(s, own, keys, 0, values, scale, QUERIES, 2);
+  scores(s, own, keys, 2, values + 32 * E16, scale, QUERIES, 2);
 #endif
   const int is_whole = start + BLOCK - 1 <= position && start >= oldest;
   float16 largest, total;
   float of_largest[16], of_total[16];
-  block_softmax(s, &largest, &total, start, position, 0, window, is_whole, QUERIES);
+  block_softmax(s, &largest, &total, start, position, 0, window, is_whole, GROUPS, QUERIES);
   vstore16(largest, 0, of_largest);
   vstore16(total, 0, of_total);
   for (int i = 0; i < n; ++i) {

@@ -49,6 +49,16 @@ INLINE void store16(const float16 v, __global float* p) {
 #endif
 }
 
+// Into an array of the work-item's own: what is loaded whole must have been stored whole, or the load waits.
+INLINE void keep16(const float16 v, float* p) {
+#ifdef __clang__
+  typedef float float16_here __attribute__((__ext_vector_type__(16), __aligned__(4)));
+  *(float16_here*)p = v;
+#else
+  vstore16(v, 0, p);
+#endif
+}
+
 // To the nearest whole number, ties to even; |x| < 2^22.
 INLINE float16 nearest16(const float16 x) { return (x + 12582912.0f) - 12582912.0f; }
 
@@ -88,15 +98,16 @@ INLINE float16 larger(const float16 a, const float16 b) { return a > b ? a : b; 
 FOLD(fold_sums, SUM_OF)
 FOLD(fold_largest, larger)
 
-// lane n of the result: sum16(v[n]) or max16(v[n]), n < N <= 8.
+// lane n of the result: sum16(v[n]) or max16(v[n]), n < N <= 16.
 #define OF_LANES(name, fold)                                                                        \
   INLINE float16 name(const float16* v, const int N) {                                              \
-    float16 a[4];                                                                                   \
-    _Pragma("unroll") for (int i = 0; i < 4; ++i) {                                                 \
+    float16 a[8];                                                                                   \
+    _Pragma("unroll") for (int i = 0; i < (N > 8 ? 8 : 4); ++i) {                                   \
       a[i] = fold(v[min(2 * i, N - 1)], v[min(2 * i + 1, N - 1)], 8);                               \
     }                                                                                               \
     const float16 b = fold(fold(a[0], a[1], 4), fold(a[2], a[3], 4), 2);                            \
-    return fold(b, b, 1);                                                                           \
+    if (N <= 8) return fold(b, b, 1);                                                               \
+    return fold(b, fold(fold(a[4], a[5], 4), fold(a[6], a[7], 4), 2), 1);                           \
   }
 OF_LANES(sums_of_lanes, fold_sums)
 OF_LANES(largest_of_lanes, fold_largest)

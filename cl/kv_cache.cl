@@ -77,8 +77,8 @@ INLINE void round_columns(KV* kv, ushort* scale, const float* x, const int n) {
 }
 #endif
 
-// A head's values x [E16] as they are stored, to kv [E16], and their scales to the page's at `slot`.
-INLINE void to_kv(KV* kv, const float* x, __global KV* page, const int slot) {
+// A head's values x [E16] as they are stored, in kv [E16] or x itself, and their scales to the page's at `slot`.
+INLINE const KV* to_kv(KV* kv, const float* x, __global KV* page, const int slot) {
 #if defined(KV_Q8)
   __global ushort* scales = (__global ushort*)(page + PAGE * E16) + slot;
   for (int i = 0; i < KV_BLOCKS; ++i) {
@@ -87,22 +87,24 @@ INLINE void to_kv(KV* kv, const float* x, __global KV* page, const int slot) {
     round_columns(kv + e, &scale, x + e, E16 - e);
     scales[i * PAGE] = scale;
   }
+  return kv;
 #elif defined(KV_F16)
   for (int e = 0; e < E16; e += 16) vstore16(half16_bits(vload16(0, x + e)), 0, kv + e);
+  return kv;
 #else
-  for (int e = 0; e < E16; e += 16) vstore16(vload16(0, x + e), 0, kv + e);
+  return x;
 #endif
 }
 
 INLINE void store_key(__global KV* page, const int slot, const float* x) {
-  KV kv[E16];
-  to_kv(kv, x, page, slot);
+  KV rounded[E16];
+  const KV* kv = to_kv(rounded, x, page, slot);
   __global KV* key = page + (slot / 16) * E16 * 16 + slot % 16;
   for (int e = 0; e < E16; ++e) key[e * 16] = kv[e];
 }
 
 INLINE void store_value(__global KV* page, const int slot, const float* x) {
-  KV kv[E16];
-  to_kv(kv, x, page, slot);
+  KV rounded[E16];
+  const KV* kv = to_kv(rounded, x, page, slot);
   for (int e = 0; e < E16; e += 16) vstore16(vload16(0, kv + e), 0, page + slot * E16 + e);
 }

@@ -70,6 +70,11 @@ INLINE float inv_rms(GLOBAL float* x, const int D, const float eps) {
   return 1.0f / sqrt(sum16(sum) / (float)D + eps);
 }
 
+// What a row will be read from, when the one before it has been.
+INLINE void fetch_row(GLOBAL float* x, const int D) {
+  for (int d = 0; d < D; d += CACHE_LINE / 4) PREFETCH(x + d);
+}
+
 // One row of the input into row[0, D), zeros up to padded_D. `sum`, where not null, gets x + the
 // normed delta. row may not overlap the inputs.
 INLINE void prepare_row(__global float* row, GLOBAL float* x, GLOBAL float* norm_weight,
@@ -84,13 +89,14 @@ INLINE void prepare_row(__global float* row, GLOBAL float* x, GLOBAL float* norm
       store_partial16(v, row + d, D - d);
       if (sum) store_partial16(v, sum + d, D - d);
     }
-  } else {
-    for (int d = 0; d < D; d += 16) store_partial16(load_partial16(x + d, D - d), row + d, D - d);
   }
-  if (mode != INPUT_PLAIN) {
-    const float inv = inv_rms(row, D, eps);
+  if (mode == INPUT_PLAIN) {
+    for (int d = 0; d < D; d += 16) store_partial16(load_partial16(x + d, D - d), row + d, D - d);
+  } else {
+    GLOBAL float* plain = mode == INPUT_NORM ? x : row;
+    const float inv = inv_rms(plain, D, eps);
     for (int d = 0; d < D; d += 16) {
-      const float16 v = load_partial16(row + d, D - d) * inv;
+      const float16 v = load_partial16(plain + d, D - d) * inv;
       store_partial16(v * load_partial16(norm_weight + d, D - d), row + d, D - d);
     }
   }
@@ -121,7 +127,6 @@ INLINE void sum_columns(__global float* sums, GLOBAL float* row, const int padde
 }
 
 // Floats that are not negative are in the order of their bits, and after them what is no number.
-#define INFINITE_BITS 0x7F800000
 INLINE int largest_bits(const int16 v) {
   const int8 a = max(v.lo, v.hi);
   const int4 b = max(a.lo, a.hi);
@@ -134,11 +139,11 @@ INLINE int largest_bits(const int16 v) {
 INLINE void round_row(__global float* row, __global float* scales, const int padded_D) {
   for (int u = 0; u < padded_D / 32; ++u) {
     const float16 a = load16(row + 32 * u), b = load16(row + 32 * u + 16);
-    const int bits = largest_bits(max(as_int16(fabs(a)), as_int16(fabs(b))));
-    const float largest = as_float(bits), inv = largest > 0.0f ? 127.0f / largest : 0.0f;
+    const float largest = as_float(largest_bits(max(as_int16(fabs(a)), as_int16(fabs(b)))));
+    const float inv = largest > 0.0f ? 127.0f / largest : 0.0f;
     store16(nearest16(a * inv), row + u * 32);
     store16(nearest16(b * inv), row + u * 32 + 16);
-    scales[u] = bits < INFINITE_BITS ? largest / 127.0f : NAN;
+    scales[u] = largest < INFINITY ? largest / 127.0f : NAN;
   }
 }
 

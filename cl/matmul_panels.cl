@@ -22,6 +22,10 @@ INLINE void finish_sums(__global float* y, GLOBAL float* acc, GLOBAL float* resi
     if (IS_GATED(epilogue)) {
       store16(gated(sum0, sum1, epilogue == EPILOGUE_GELU_GATE), out + row / 2);
     } else {
+      if (READS_OTHER(epilogue)) {  // the next tile's
+        PREFETCH(r + (long)TILE * rows + row);
+        PREFETCH(r + (long)TILE * rows + row + 16);
+      }
       finish(sum0, out, r, row, rows, epilogue);
       if (row + 16 < rows) finish(sum1, out, r, row + 16, rows, epilogue);
     }

@@ -8,8 +8,8 @@ INLINE void rotate(float* x, GLOBAL float* angles, const int half_R) {
   for (; i + 16 <= half_R; i += 16) {
     const float16 a = vload16(0, x + i), b = vload16(0, x + i + half_R);
     const float16 c = vload16(0, angles + i), s = vload16(0, sines + i);
-    vstore16(fma(a, c, -(b * s)), 0, x + i);
-    vstore16(fma(b, c, a * s), 0, x + i + half_R);
+    keep16(fma(a, c, -(b * s)), x + i);
+    keep16(fma(b, c, a * s), x + i + half_R);
   }
   for (; i < half_R; ++i) {
     const float a = x[i], b = x[i + half_R];
@@ -25,13 +25,13 @@ INLINE void load_head(float* x, GLOBAL float* from, GLOBAL float* norm_weight, G
   for (int e = 0; e < HEAD_DIM; e += 16) {
     const float16 v = load_partial16(from + e, HEAD_DIM - e);
     sum = fma(v, v, sum);
-    vstore16(v, 0, x + e);
+    keep16(v, x + e);
   }
   if (normed) {
     const float inv = 1.0f / sqrt(sum16(sum) / (float)HEAD_DIM + eps);
     for (int e = 0; e < HEAD_DIM; e += 16) {
       const float16 v = vload16(0, x + e) * inv;
-      vstore16(v * load_partial16(norm_weight + e, HEAD_DIM - e), 0, x + e);
+      keep16(v * load_partial16(norm_weight + e, HEAD_DIM - e), x + e);
     }
   }
   rotate(x, angles, half_R);
@@ -60,7 +60,7 @@ KERNEL void rope_append(__global float* q, __global uchar* keys, __global uchar*
     load_head(x, from, k_norm_weight, turn, half_R, eps, normed);
     store_key((__global KV*)keys + at, slot, x);
     from += K * HEAD_DIM;
-    for (int e = 0; e < HEAD_DIM; e += 16) vstore16(load_partial16(from + e, HEAD_DIM - e), 0, x + e);
+    for (int e = 0; e < HEAD_DIM; e += 16) keep16(load_partial16(from + e, HEAD_DIM - e), x + e);
     store_value((__global KV*)values + at, slot, x);
   }
 }
