@@ -1,5 +1,5 @@
 #if TILE == 12
-#define BYTE_IN_BITS 12582912.0f  // added to a float within a byte: the lowest byte of the sum is its nearest whole number
+#define BYTE_IN_BITS 12582912.0f  // added to |x| < 128: the lowest byte of the sum is the nearest whole number
 
 // The sum of bytes 0 ... 255 of four words, lane by lane.
 INLINE int16 sum_of_bytes(const float16* words) {
@@ -97,9 +97,10 @@ INLINE void round_tile(__global float* out, __global float* rows, const long ld,
 }
 #endif
 
-// The input of cl/matmul_int8.cl and of cl/matmul_each.cl, and from it that of cl/matmul.cl for types that have no form in bytes.
-//   prepared [T / TILE, padded_D / 32, BYTE_ROWS, TILE]   words of four columns from 1 to 255 (128 is 0), the scale, the
-//            sums of each half and of all times the scale
+// The input of cl/matmul_int8.cl and of cl/matmul_each.cl, and from it that of cl/matmul.cl for types that have no
+// form in bytes.
+//   prepared [T / TILE, padded_D / 32, BYTE_ROWS, TILE]   words of four columns from 1 to 255 (128 is 0), the
+//            scale, the sums of each half and of all times the scale
 // Unit: a tile. scratch: [parts, TILE, ROW_FLOATS].
 KERNEL void prepare_int8(__global uint* prepared, __global float* sum, __global float* scratch,
                          GLOBAL float* x, GLOBAL float* norm_weight, GLOBAL float* delta,
