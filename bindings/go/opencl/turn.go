@@ -21,15 +21,20 @@ const (
 	turnMinCalls = 4
 )
 
-// beforeCall takes its turn if it is time.
+// beforeCall takes its turn if it is due.
 func (t *turn) beforeCall() {
-	t.calls++
-	now := time.Now()
-	if now.Sub(t.last) < turnEvery {
-		return
-	}
-	if t.calls >= turnMinCalls {
+	if t.isDue(time.Now()) {
 		runtime.Gosched()
 	}
+}
+
+// isDue counts a call and says whether the scheduler's turn comes before it.
+func (t *turn) isDue(now time.Time) bool {
+	t.calls++
+	if now.Sub(t.last) < turnEvery {
+		return false
+	}
+	many := t.calls >= turnMinCalls
 	*t = turn{last: now}
+	return many
 }

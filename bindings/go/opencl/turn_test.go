@@ -4,32 +4,46 @@ package opencl
 
 import (
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
 )
 
-// With one processor, a goroutine that was started runs when the turn comes by the scheduler, and not before.
-func TestTurnComesByTheScheduler(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+func TestTurnIsDueAfterManyShortCalls(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		calls int
-		since time.Duration
-		want  bool
+		every time.Duration
+		want  []int // calls before which it is due
 	}{
-		{"many calls, long since", turnMinCalls, turnEvery, true},
-		{"many calls, just now", turnMinCalls, -time.Hour, false},
-		{"few calls, long since", turnMinCalls - 1, turnEvery, false},
+		{"1 ms each", time.Millisecond, []int{4, 8}},
+		{"0.5 ms each", time.Millisecond / 2, []int{8}},
+		{"longer than a turn", turnEvery, nil},
+		{"two a turn", turnEvery / 2, nil},
 	} {
-		var ran atomic.Bool
-		turn := turn{last: time.Now().Add(-c.since), calls: c.calls - 1}
-		runtime.Gosched() // a slice of time of its own
-		go ran.Store(true)
-		turn.beforeCall()
-		if got := ran.Load(); got != c.want {
-			t.Errorf("%s: another goroutine ran: %v, want %v", c.name, got, c.want)
+		now := time.Now()
+		turn := turn{last: now}
+		var due []int
+		for call := 1; call <= 9; call++ {
+			now = now.Add(c.every)
+			if turn.isDue(now) {
+				due = append(due, call)
+			}
 		}
-		runtime.Gosched()
+		if !slices.Equal(due, c.want) {
+			t.Errorf("%s: due before calls %v, want %v", c.name, due, c.want)
+		}
+	}
+}
+
+// With one processor, a goroutine that was started runs when the turn comes by the scheduler.
+func TestTurnComesByTheScheduler(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	var ran atomic.Bool
+	turn := turn{last: time.Now().Add(-turnEvery), calls: turnMinCalls}
+	go ran.Store(true)
+	turn.beforeCall()
+	if !ran.Load() {
+		t.Error("no other goroutine ran")
 	}
 }
